@@ -1,0 +1,1 @@
+"""What every table is and how it is filled: SQL models with their contracts. Parses and plans; never connects."""

@@ -1,0 +1,37 @@
+"""Every knob of the platform, read from the environment with the prefix TAKT_."""
+
+from datetime import date
+from pathlib import Path
+
+from platformdirs import user_data_path
+from pydantic import Field, PostgresDsn
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Values that an installation may set; every default works on a laptop without any of them."""
+
+    model_config = SettingsConfigDict(env_prefix="TAKT_", frozen=True, extra="ignore")
+
+    home: Path = Field(
+        default_factory=lambda: user_data_path("takt", appauthor=False),
+        description="Folder of all state: embedded server, secrets, tenants' mappings, Dagster's files.",
+    )
+    database_url: PostgresDsn | None = Field(
+        default=None,
+        description="URL of an existing PostgreSQL 16-18 database as the role takt_owner; unset means embedded.",
+    )
+    api_database_url: PostgresDsn | None = Field(
+        default=None, description="URL of the same database as the role takt_api; needed with TAKT_DATABASE_URL."
+    )
+    dagster_database_url: PostgresDsn | None = Field(
+        default=None,
+        description="URL of Dagster's run storage; with TAKT_DATABASE_URL set, default is its server's database `dagster`.",
+    )
+    first_date: date = Field(
+        default=date(2024, 1, 1),
+        description="First production date that the warehouse holds; an older record is rejected with BEFORE_FIRST_DATE.",
+    )
+    server_start_timeout_seconds: int = Field(
+        default=180, ge=120, description="How long a start of the embedded server may take (a recovery can be long)."
+    )

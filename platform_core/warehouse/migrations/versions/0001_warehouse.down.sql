@@ -1,0 +1,6 @@
+-- Roles stay: other databases of the same server use them.
+drop schema scratch cascade;
+drop schema audit cascade;
+drop schema bi cascade;
+drop schema staging cascade;
+drop schema core cascade;
