@@ -41,7 +41,8 @@ class Check(_Contract):
 
     Exactly one of `where_broken` (a predicate over the model's columns) and `broken_rows` (a SELECT that returns at
     least tenant_id and, for a model with dates, date; in it the relation `candidate` is the rows under audit and
-    `bi.<model>` the published history). Severity `error` keeps a tenant's date unpublished, `warning` and `info` report.
+    `bi.<model>` the published history). Severity `error` keeps a
+    tenant's date unpublished, `warning` and `info` report.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")

@@ -26,11 +26,11 @@ class Settings(BaseSettings):
     )
     dagster_database_url: PostgresDsn | None = Field(
         default=None,
-        description="URL of Dagster's run storage; with TAKT_DATABASE_URL set, default is its server's database `dagster`.",
+        description="URL of Dagster's run storage; default: database `dagster` on the server of TAKT_DATABASE_URL.",
     )
     first_date: date = Field(
         default=date(2024, 1, 1),
-        description="First production date that the warehouse holds; an older record is rejected with BEFORE_FIRST_DATE.",
+        description="First production date held; an older record is rejected with BEFORE_FIRST_DATE.",
     )
     server_start_timeout_seconds: int = Field(
         default=180, ge=120, description="How long a start of the embedded server may take (a recovery can be long)."
