@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo up down test chaos bench lint format lock clean
+.PHONY: help install demo up down test chaos bench lint format docs lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /make \1\t/' | expand -t 14
@@ -50,6 +50,9 @@ lint: $(INSTALLED) ## ruff, pyright, import-linter
 format: $(INSTALLED) ## Put the code in shape
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
+
+docs: $(INSTALLED) ## Write the reference pages from the code
+	@$(BIN)/python docs/generate.py
 
 lock: $(INSTALLED) ## Resolve requirements.lock anew
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group dev \

@@ -1,0 +1,119 @@
+"""Writes the reference pages from the code: settings, error codes, models and the folder tree of the README."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from dbt_like_sql.contracts import LAYERS, Model
+from dbt_like_sql.project import load_project
+from platform_core.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("dbt_like_sql", "platform_core", "platform_assets", "platform_api", "platform_cli")
+TREE_START, TREE_END = "<!-- tree -->", "<!-- /tree -->"
+
+
+def settings_page() -> str:
+    """Every setting: variable, default and meaning."""
+    lines = ["# Settings", "", "Read from the environment.", "", "| variable | default | meaning |", "| --- | --- | --- |"]
+    for name, field in Settings.model_fields.items():
+        default = "the platform's user data folder" if name == "home" else field.default
+        lines.append(f"| `TAKT_{name.upper()}` | {default} | {field.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def _error_classes() -> Iterator[tuple[str, str, str]]:
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if not isinstance(node, ast.ClassDef):
+                    continue
+                for statement in node.body:
+                    target = statement.targets[0] if isinstance(statement, ast.Assign) else getattr(statement, "target", None)
+                    value = getattr(statement, "value", None)
+                    if isinstance(target, ast.Name) and target.id == "code" and isinstance(value, ast.Constant):
+                        summary = (ast.get_docstring(node) or "").partition("\n")[0]
+                        yield str(value.value), node.name, summary
+
+
+def errors_page() -> str:
+    """Every error code with its class and meaning."""
+    lines = ["# Error codes", "", "| code | class | meaning |", "| --- | --- | --- |"]
+    lines += [f"| `{code}` | {name} | {summary} |" for code, name, summary in sorted(_error_classes())]
+    return "\n".join(lines) + "\n"
+
+
+def _model_section(model: Model) -> list[str]:
+    spec = model.spec
+    lines = [f"### {model.relation}", "", spec.description.strip(), ""]
+    lines += [f"Grain: {', '.join(spec.grain)}. {spec.materialized.replace('_', ' ').capitalize()}. Reads: "]
+    lines[-1] += ", ".join(f"`{name}`" for name in model.upstreams) + "."
+    lines += ["", "| column | type | unit | meaning |", "| --- | --- | --- | --- |"]
+    lines += [f"| `{c.name}` | {c.type} | {c.unit or ''} | {' '.join(c.description.split())} |" for c in spec.columns]
+    if spec.checks:
+        lines += ["", "| check | severity | meaning |", "| --- | --- | --- |"]
+        lines += [f"| `{c.name}` | {c.severity} | {' '.join(c.description.split())} |" for c in spec.checks]
+    return [*lines, ""]
+
+
+def models_page() -> str:
+    """Every model with its grain, columns and checks."""
+    models = load_project().models.values()
+    lines = ["# Models", ""]
+    for layer in LAYERS:
+        lines += [f"## {layer.capitalize()}", ""]
+        for model in sorted((m for m in models if m.layer == layer), key=lambda m: m.name):
+            lines += _model_section(model)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def tree() -> str:
+    """The folders of the repository with the first sentence of each package's docstring."""
+    listing = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    folders = sorted({"/".join(Path(f).parts[:-1][:2]) for f in listing.splitlines() if Path(f).parts[0] in PACKAGES})
+    lines = ["```text"]
+    for folder in folders:
+        init = ROOT / folder / "__init__.py"
+        doc = ast.get_docstring(ast.parse(init.read_text(encoding="utf-8"))) if init.is_file() else None
+        first = (doc or "").partition("\n")[0]
+        depth = folder.count("/")
+        lines.append(f"{'    ' * depth + Path(folder).name + '/':<24}{first}".rstrip())
+    return "\n".join([*lines, "```"])
+
+
+def readme_with_tree() -> str:
+    """The README with its folder tree made anew."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    before, _, rest = text.partition(TREE_START)
+    _, _, after = rest.partition(TREE_END)
+    return f"{before}{TREE_START}\n{tree()}\n{TREE_END}{after}"
+
+
+def pages() -> dict[Path, str]:
+    """Each generated file with what it should hold."""
+    reference = ROOT / "docs" / "reference"
+    return {
+        reference / "settings.md": settings_page(),
+        reference / "errors.md": errors_page(),
+        reference / "models.md": models_page(),
+        ROOT / "README.md": readme_with_tree(),
+    }
+
+
+def main() -> int:
+    """Write the pages; with --check only say which ones differ."""
+    stale = [path for path, text in pages().items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
+    if "--check" in sys.argv:
+        for path in stale:
+            print(f"{path.relative_to(ROOT)} differs from the code; run `make docs`")
+        return 1 if stale else 0
+    for path, text in pages().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
