@@ -1,0 +1,98 @@
+"""SQL of core.dirty_partition: which (tenant, model, date) is to be made anew."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from uuid import UUID
+
+import psycopg
+
+# A mark that is there already gets a new generation, so that a publication that read before it does not clear it.
+# Rows go in by (model order as given, date): every writer takes the rows' locks in that order, so none deadlock.
+MARK = """
+insert into core.dirty_partition as mark (tenant_id, model, date, reason, due_at)
+select %(tenant)s, %(model)s, day, %(reason)s, coalesce(%(due_at)s, 'epoch'::timestamptz)
+from (
+    select distinct (changed.day + ahead) as day
+    from unnest(%(dates)s::date[]) as changed(day), generate_series(0, %(lookback)s::integer) as ahead
+    where changed.day + ahead
+        <= greatest(changed.day, coalesce(%(today)s, (clock_timestamp() at time zone 'UTC')::date) + 1)
+) as spread
+order by day
+on conflict (tenant_id, model, date) do update set
+    generation = nextval('core.dirty_generation'),
+    reason = excluded.reason,
+    marked_at = clock_timestamp(),
+    due_at = least(mark.due_at, excluded.due_at)
+"""
+
+# Served by dirty_partition (date, due_at).
+DUE_DATES = """
+select distinct date
+from core.dirty_partition as mark
+where due_at <= %(now)s and date <> %(undated)s
+    and not exists (
+        select from core.archived_partition as archive
+        where archive.attached_at is null and mark.date between archive.first_date and archive.last_date
+    )
+order by date
+"""
+
+DUE_UNDATED = """
+select distinct model from core.dirty_partition where due_at <= %(now)s and date = %(undated)s order by model
+"""
+
+GENERATIONS = """
+select tenant_id, date, generation
+from core.dirty_partition
+where model = %(model)s and date = any(%(dates)s)
+"""
+
+CLEAR = """
+delete from core.dirty_partition
+where tenant_id = %(tenant)s and model = %(model)s and date = %(date)s and generation <= %(generation)s
+"""
+
+
+def mark(
+    conn: psycopg.Connection,
+    *,
+    tenant: UUID,
+    model: str,
+    dates: Sequence[date],
+    reason: str,
+    lookback: int,
+    due_at: datetime | None,
+    today: date | None,
+) -> None:
+    """Mark the dates, and `lookback` days after each, of one model."""
+    values = {
+        "tenant": tenant,
+        "model": model,
+        "dates": list(dates),
+        "reason": reason,
+        "lookback": lookback,
+        "due_at": due_at,
+        "today": today,
+    }
+    conn.execute(MARK, values)
+
+
+def due_dates(conn: psycopg.Connection, now: datetime, undated: date) -> tuple[date, ...]:
+    """Dates that are due and not sealed, oldest first."""
+    return tuple(day for (day,) in conn.execute(DUE_DATES, {"now": now, "undated": undated}))
+
+
+def due_undated(conn: psycopg.Connection, now: datetime, undated: date) -> tuple[str, ...]:
+    """Models without dates that are due."""
+    return tuple(model for (model,) in conn.execute(DUE_UNDATED, {"now": now, "undated": undated}))
+
+
+def generations(conn: psycopg.Connection, model: str, dates: Sequence[date]) -> Mapping[tuple[UUID, date], int]:
+    """The generation of each mark of the model on those dates."""
+    rows = conn.execute(GENERATIONS, {"model": model, "dates": list(dates)})
+    return {(tenant, day): generation for tenant, day, generation in rows}
+
+
+def clear(conn: psycopg.Connection, *, tenant: UUID, model: str, day: date, generation: int) -> None:
+    """Take a mark away, unless it was made anew after `generation`."""
+    conn.execute(CLEAR, {"tenant": tenant, "model": model, "date": day, "generation": generation})
