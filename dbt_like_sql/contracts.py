@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Severity = Literal["error", "warning", "info"]
 Layer = Literal["staging", "dimensions", "facts", "marts"]
@@ -41,8 +41,8 @@ class Check(_Contract):
 
     Exactly one of `where_broken` (a predicate over the model's columns) and `broken_rows` (a SELECT that returns at
     least tenant_id and, for a model with dates, date; in it the relation `candidate` is the rows under audit and
-    `bi.<model>` the published history). Severity `error` keeps a
-    tenant's date unpublished, `warning` and `info` report.
+    `bi.<model>` the published history). Severity `error` keeps a tenant's date unpublished, `warning` and `info`
+    report.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -50,6 +50,12 @@ class Check(_Contract):
     severity: Severity
     where_broken: str | None = None
     broken_rows: str | None = None
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if (self.where_broken is None) == (self.broken_rows is None):
+            raise ValueError("a check has exactly one of where_broken and broken_rows")
+        return self
 
 
 class ModelSpec(_Contract):
@@ -67,6 +73,18 @@ class ModelSpec(_Contract):
     checks: tuple[Check, ...] = ()
     indexes: tuple[tuple[str, ...], ...] = ()
     freshness_hours: int | None = Field(default=None, description="Older than this, the newest date is a warning.")
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        for kind, names in (
+            ("column", [column.name for column in self.columns]),
+            ("check", [check.name for check in self.checks]),
+        ):
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise ValueError(f"{kind} {', '.join(twice)} is listed twice")
+        if (self.materialized == "partitioned_table") != (self.partition_by is not None):
+            raise ValueError("partition_by belongs to a partitioned_table, and each of those needs it")
+        return self
 
 
 @dataclass(frozen=True)
