@@ -204,6 +204,16 @@ create table core.dirty_partition (
 );
 create index on core.dirty_partition (date, due_at);
 
+-- What ddl.py last applied of each model, so that a change of its contract or SQL is seen.
+create table core.applied_model (
+    relation text primary key,
+    kind text not null,
+    position integer not null,
+    code_version text not null,
+    definition text not null,
+    applied_at timestamptz not null default clock_timestamp()
+);
+
 -- Data quality -------------------------------------------------------------------------------------------------------
 
 create table bi.data_quality_rules (
