@@ -45,9 +45,9 @@ def mark_dirty(
 
 def due_dates(conn: psycopg.Connection, now: datetime) -> tuple[date, ...]:
     """Dates with a mark of any dated model that is due at `now`, oldest first; sealed dates are left out."""
-    return store.due_dates(conn, now, UNDATED)
+    return store.due_dates(conn, now)
 
 
 def due_undated(conn: psycopg.Connection, now: datetime) -> tuple[str, ...]:
     """Relations without dates (dimensions, marts) with a mark that is due at `now`."""
-    return store.due_undated(conn, now, UNDATED)
+    return store.due_undated(conn, now)

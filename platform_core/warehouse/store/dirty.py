@@ -6,6 +6,8 @@ from uuid import UUID
 
 import psycopg
 
+from platform_core.warehouse.contracts import UNDATED
+
 # A mark that is there already gets a new generation, so that a publication that read before it does not clear it.
 # Rows go in by (model order as given, date): every writer takes the rows' locks in that order, so none deadlock.
 MARK = """
@@ -52,6 +54,37 @@ delete from core.dirty_partition
 where tenant_id = %(tenant)s and model = %(model)s and date = %(date)s and generation <= %(generation)s
 """
 
+# Dates that another version of the model's code filled; sealed ones stay as they are.
+MARK_CODE_CHANGE = """
+insert into core.dirty_partition as mark (tenant_id, model, date, reason, due_at)
+select tenant_id, model, date, 'the model changed', 'epoch'
+from core.partition_state as state
+where model = %(model)s and (%(whatever)s or code_version is distinct from %(code)s)
+    and not exists (
+        select from core.archived_partition as archive
+        where archive.attached_at is null and state.date between archive.first_date and archive.last_date
+    )
+order by date, tenant_id
+on conflict (tenant_id, model, date) do update set
+    generation = nextval('core.dirty_generation'), due_at = least(mark.due_at, excluded.due_at)
+"""
+
+MARK_LIKE = """
+insert into core.dirty_partition (tenant_id, model, date, reason, due_at)
+select distinct tenant_id, %(model)s, date, 'the model is new', 'epoch'::timestamptz
+from core.partition_state
+where model = any(%(upstreams)s) and date <> %(undated)s and state = 'published'
+order by date, tenant_id
+on conflict (tenant_id, model, date) do nothing
+"""
+
+MARK_UNDATED = """
+insert into core.dirty_partition as mark (tenant_id, model, date, reason, due_at)
+select id, %(model)s, %(undated)s, 'the model changed', 'epoch' from core.tenants order by id
+on conflict (tenant_id, model, date) do update set
+    generation = nextval('core.dirty_generation'), due_at = least(mark.due_at, excluded.due_at)
+"""
+
 
 def mark(
     conn: psycopg.Connection,
@@ -77,14 +110,14 @@ def mark(
     conn.execute(MARK, values)
 
 
-def due_dates(conn: psycopg.Connection, now: datetime, undated: date) -> tuple[date, ...]:
+def due_dates(conn: psycopg.Connection, now: datetime) -> tuple[date, ...]:
     """Dates that are due and not sealed, oldest first."""
-    return tuple(day for (day,) in conn.execute(DUE_DATES, {"now": now, "undated": undated}))
+    return tuple(day for (day,) in conn.execute(DUE_DATES, {"now": now, "undated": UNDATED}))
 
 
-def due_undated(conn: psycopg.Connection, now: datetime, undated: date) -> tuple[str, ...]:
+def due_undated(conn: psycopg.Connection, now: datetime) -> tuple[str, ...]:
     """Models without dates that are due."""
-    return tuple(model for (model,) in conn.execute(DUE_UNDATED, {"now": now, "undated": undated}))
+    return tuple(model for (model,) in conn.execute(DUE_UNDATED, {"now": now, "undated": UNDATED}))
 
 
 def generations(conn: psycopg.Connection, model: str, dates: Sequence[date]) -> Mapping[tuple[UUID, date], int]:
@@ -96,3 +129,18 @@ def generations(conn: psycopg.Connection, model: str, dates: Sequence[date]) -> 
 def clear(conn: psycopg.Connection, *, tenant: UUID, model: str, day: date, generation: int) -> None:
     """Take a mark away, unless it was made anew after `generation`."""
     conn.execute(CLEAR, {"tenant": tenant, "model": model, "date": day, "generation": generation})
+
+
+def mark_code_change(conn: psycopg.Connection, model: str, code: str, *, whatever: bool) -> None:
+    """Mark the dates that other code filled; all dates with `whatever`."""
+    conn.execute(MARK_CODE_CHANGE, {"model": model, "code": code, "whatever": whatever})
+
+
+def mark_like(conn: psycopg.Connection, model: str, upstreams: Sequence[str]) -> None:
+    """Mark a new model on every date that one of its upstreams holds."""
+    conn.execute(MARK_LIKE, {"model": model, "upstreams": list(upstreams), "undated": UNDATED})
+
+
+def mark_undated(conn: psycopg.Connection, model: str) -> None:
+    """Mark a model without dates for every tenant."""
+    conn.execute(MARK_UNDATED, {"model": model, "undated": UNDATED})
