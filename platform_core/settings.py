@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 
 from platformdirs import user_data_path
-from pydantic import Field, PostgresDsn
+from pydantic import Field, PostgresDsn, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -35,3 +35,9 @@ class Settings(BaseSettings):
     server_start_timeout_seconds: int = Field(
         default=180, ge=120, description="How long a start of the embedded server may take (a recovery can be long)."
     )
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        """A relative TAKT_HOME means the same folder whatever the working directory becomes later."""
+        return home.expanduser().absolute()

@@ -1,0 +1,189 @@
+"""Roles and databases of a server, made once: by the embedded server for itself, by `takt init` on another one."""
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+from urllib.parse import quote, urlsplit
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg.sql import Identifier, Literal
+
+from platform_core.warehouse.embedded.state import write_private
+from platform_core.warehouse.errors import (
+    ConnectionSettingsError,
+    PrivilegeError,
+    ServerVersionError,
+    WarehouseUnreachableError,
+)
+from platform_core.warehouse.store import roles as sql
+
+OWNER = "takt_owner"
+API = "takt_api"
+DATABASE = "takt"
+DAGSTER_DATABASE = "dagster"
+VERSIONS = range(16, 19)
+
+_EXTERNAL_FILE = "warehouse.json"
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What preparing a server has made; all empty when everything was there."""
+
+    roles: tuple[str, ...]
+    databases: tuple[str, ...]
+
+
+def prepare_server(admin_url: str, owner_password: str, api_password: str) -> Preparation:
+    """Make the roles and databases that are missing; repeatable. Existing roles keep their passwords.
+
+    The administrator needs CREATEROLE and CREATEDB and no more. Raises PrivilegeError, ServerVersionError and
+    WarehouseUnreachableError.
+    """
+    with _admin(admin_url) as connection:
+        admin = _check_admin(connection)
+        connection.execute(sql.SESSION_LOCK)  # two preparations at once: the second finds everything made
+        connection.execute(sql.ONE_ITERATION)
+        made_roles = tuple(
+            name
+            for name, password in ((OWNER, owner_password), (API, api_password))
+            if _make_role(connection, name, password)
+        )
+        with _power_of_owner(connection):
+            made = tuple(name for name in (DATABASE, DAGSTER_DATABASE) if _make_database(connection, name, admin))
+    return Preparation(made_roles, made)
+
+
+def prepare_external(home: Path, admin_url: str, owner_url: str | None, api_url: str | None) -> Preparation:
+    """Prepare an existing server and remember in `home` how to reach it, unless the two URLs already say it.
+
+    New roles get the passwords of the URLs, else those stored in `home`, else generated ones.
+    """
+    stored = external_connections(home) or {}
+    owner_known = owner_url or stored.get("owner_url")
+    api_known = api_url or stored.get("api_url")
+    owner_password = _password(owner_known) or secrets.token_urlsafe(24)
+    api_password = _password(api_known) or secrets.token_urlsafe(24)
+    preparation = prepare_server(admin_url, owner_password, api_password)
+    for name, known in ((OWNER, owner_known), (API, api_known)):
+        if known is None and name not in preparation.roles:
+            raise ConnectionSettingsError(
+                f"The role {name} exists already and its password is not known here.",
+                hint=f"Set TAKT_DATABASE_URL and TAKT_API_DATABASE_URL, or: alter role {name} password '...'.",
+            )
+    if owner_url is None:
+        home.mkdir(parents=True, exist_ok=True)
+        urls = {
+            "owner_url": _login_url(admin_url, OWNER, owner_password, DATABASE),
+            "api_url": _login_url(admin_url, API, api_password, DATABASE),
+            "dagster_url": _login_url(admin_url, OWNER, owner_password, DAGSTER_DATABASE),
+        }
+        write_private(home / _EXTERNAL_FILE, urls)
+    return preparation
+
+
+def external_connections(home: Path) -> dict[str, str] | None:
+    """owner_url, api_url and dagster_url of the server that `takt init --admin-url` has prepared for this home."""
+    try:
+        return json.loads((home / _EXTERNAL_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+
+
+@contextmanager
+def _admin(url: str) -> Iterator[psycopg.Connection]:
+    try:
+        connection = psycopg.connect(url, autocommit=True, connect_timeout=10, application_name="takt init")
+    except psycopg.OperationalError as error:
+        raise WarehouseUnreachableError(
+            f"The administrator's connection cannot be made: {str(error).strip()}",
+            hint="--admin-url is postgresql://USER:PASSWORD@HOST:PORT/postgres.",
+        ) from error
+    with connection:
+        yield connection
+
+
+def _check_admin(connection: psycopg.Connection) -> Mapping[str, object]:
+    row = connection.cursor(row_factory=dict_row).execute(sql.ADMIN).fetchone() or {}
+    major = cast(int, row["version"]) // 10000
+    if major not in VERSIONS:
+        raise ServerVersionError(
+            f"The server is PostgreSQL {major}; Takt works with {VERSIONS[0]} to {VERSIONS[-1]}.",
+            hint="Name another server, or leave out --admin-url for the embedded one.",
+        )
+    missing = [
+        word for word, has in (("CREATEROLE", row["makes_roles"]), ("CREATEDB", row["makes_databases"])) if not has
+    ]
+    if missing and not row["superuser"]:
+        raise PrivilegeError(
+            f"The role {row['name']} lacks {' and '.join(missing)}.",
+            hint=f"As a superuser: alter role {row['name']} createrole createdb;",
+        )
+    return row
+
+
+def _make_role(connection: psycopg.Connection, name: str, password: str) -> bool:
+    if _one(connection, sql.ROLE_EXISTS, name):
+        return False
+    connection.execute(sql.CREATE_ROLE.format(name=Identifier(name), password=Literal(password)))
+    return True
+
+
+@contextmanager
+def _power_of_owner(connection: psycopg.Connection) -> Iterator[None]:
+    """Let the administrator, for the moment, give databases to takt_owner; a superuser can anyway."""
+    if _one(connection, sql.MAY_BECOME, OWNER):
+        yield
+        return
+    try:
+        connection.execute(sql.GRANT_ROLE.format(name=Identifier(OWNER)))
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise PrivilegeError(
+            f"The role {OWNER} was made by somebody else, and this administrator may not act for it.",
+            hint=f"As who made it or as a superuser: grant {OWNER} to the administrator with admin option.",
+        ) from error
+    try:
+        yield
+    finally:
+        connection.execute(sql.REVOKE_ROLE.format(name=Identifier(OWNER)))
+
+
+def _make_database(connection: psycopg.Connection, name: str, admin: Mapping[str, object]) -> bool:
+    if _one(connection, sql.DATABASE_EXISTS, name):
+        owner = _one(connection, sql.DATABASE_OWNER, name)
+        if owner != OWNER:
+            raise PrivilegeError(
+                f"The database {name} exists and belongs to {owner}.",
+                hint=f"Rename it, or as its owner: alter database {name} owner to {OWNER};",
+            )
+        return False
+    create = sql.CREATE_DATABASE if cast(int, admin["version"]) >= 170000 else sql.CREATE_DATABASE_16
+    connection.execute(create.format(name=Identifier(name), owner=Identifier(OWNER)))
+    connection.execute(sql.CLOSE_DATABASE.format(name=Identifier(name)))
+    connection.execute(sql.DATABASE_TIMEZONE.format(name=Identifier(name)))
+    if name == DATABASE:
+        connection.execute(sql.OPEN_DATABASE.format(name=Identifier(name), role=Identifier(API)))
+    return True
+
+
+def _one(connection: psycopg.Connection, query: bytes | str, name: str) -> object:
+    row = connection.execute(cast(bytes, query), {"name": name}).fetchone()
+    return row[0] if row else None
+
+
+def _password(url: str | None) -> str | None:
+    return urlsplit(url).password if url else None
+
+
+def _login_url(admin_url: str, login: str, password: str, database: str) -> str:
+    """The administrator's URL (host, port, TLS options) for another login and database."""
+    parts = urlsplit(admin_url)
+    place = parts.netloc.rpartition("@")[2]
+    return parts._replace(
+        scheme="postgresql", netloc=f"{login}:{quote(password, safe='')}@{place}", path=f"/{database}"
+    ).geturl()
