@@ -1,7 +1,7 @@
 """Connections to the warehouse. The only place that commits."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -105,7 +105,7 @@ def transaction(
     tenant: UUID | None = None,
     lines: Sequence[str] | None = None,
     read_only: bool = False,
-) -> Iterator[psycopg.Connection]:
+) -> Generator[psycopg.Connection]:
     """A connection inside one transaction: committed at the end, rolled back when the body raises.
 
     As Role.API the session sees the rows of `tenant` (none without one), of `lines` (None: every line). Raises
@@ -121,7 +121,7 @@ def transaction(
 
 
 @contextmanager
-def autocommit(warehouse: Warehouse, *, role: Role = Role.OWNER) -> Iterator[psycopg.Connection]:
+def autocommit(warehouse: Warehouse, *, role: Role = Role.OWNER) -> Generator[psycopg.Connection]:
     """A connection whose every statement is its own transaction: for session locks and REFRESH ... CONCURRENTLY."""
     with _connected(warehouse.url(role)) as connection:
         connection.autocommit = True
@@ -142,7 +142,7 @@ def check_server(url: str) -> int:
 
 
 @contextmanager
-def _connected(url: str) -> Iterator[psycopg.Connection]:
+def _connected(url: str) -> Generator[psycopg.Connection]:
     connection = _connect(url)
     try:
         with connection:

@@ -1,6 +1,6 @@
 """Brings the tables of schemas core, bi and audit to the newest revision, or back to an older one."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,7 +58,7 @@ def downgrade(warehouse: Warehouse, to: str) -> None:
 
 
 @contextmanager
-def _configured(warehouse: Warehouse) -> "Iterator[Config]":
+def _configured(warehouse: Warehouse) -> "Generator[Config]":
     """Alembic's configuration around one transaction, under the lock that keeps others from migrating."""
     from alembic.config import Config
     from alembic.util import CommandError

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +96,7 @@ def external_connections(home: Path) -> dict[str, str] | None:
 
 
 @contextmanager
-def _admin(url: str) -> Iterator[psycopg.Connection]:
+def _admin(url: str) -> Generator[psycopg.Connection]:
     try:
         connection = psycopg.connect(url, autocommit=True, connect_timeout=10, application_name="takt init")
     except psycopg.OperationalError as error:
@@ -135,7 +135,7 @@ def _make_role(connection: psycopg.Connection, name: str, password: str) -> bool
 
 
 @contextmanager
-def _power_of_owner(connection: psycopg.Connection) -> Iterator[None]:
+def _power_of_owner(connection: psycopg.Connection) -> Generator[None]:
     """Let the administrator, for the moment, give databases to takt_owner; a superuser can anyway."""
     if _one(connection, sql.MAY_BECOME, OWNER):
         yield

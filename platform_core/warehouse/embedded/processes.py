@@ -33,7 +33,7 @@ def postmaster(state: ServerState) -> psutil.Process | None:
 
 
 def kill_children_left(state: ServerState) -> None:
-    """End processes of a server whose main process was killed: they hold its memory and keep a new one from starting."""
+    """End what a server whose main process was killed has left: it keeps a new one from starting."""
     for process in psutil.process_iter():
         try:
             if process.name().startswith("postgres") and _works_in(process, state.data):
@@ -84,9 +84,9 @@ def spawn(programs: Path, account: Account, state: ServerState, settings: dict[s
     # Opened here and inherited: the log quotes statements, so nobody but us may read it.
     log = os.open(state.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
+        server = [str(programs / "postgres"), "-D", str(state.data), "-c", f"config_file={configuration}"]
         subprocess.run(
-            ["/bin/sh", "-c", '"$@" &', "sh"]
-            + [str(programs / "postgres"), "-D", str(state.data), "-c", f"config_file={configuration}"],
+            ["/bin/sh", "-c", '"$@" &', "sh", *server],
             cwd="/",
             env=clean_environment(),
             stdin=subprocess.DEVNULL,
@@ -115,9 +115,9 @@ def initialise(programs: Path, account: Account, state: ServerState, password: s
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(password + "\n")
         account.own(secret)
+        login = ["--username=postgres", f"--pwfile={secret}", "--auth=scram-sha-256"]
         subprocess.run(
-            [str(programs / "initdb"), "--pgdata", str(work), "--username", "postgres", "--pwfile", str(secret)]
-            + ["--auth=scram-sha-256", "--encoding=UTF8", *_locale_arguments(), "--no-instructions"],
+            [str(programs / "initdb"), f"--pgdata={work}", *login, "--encoding=UTF8", *_locale_arguments()],
             cwd="/",
             env=clean_environment(),
             stdin=subprocess.DEVNULL,

@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from os import close, geteuid
@@ -208,7 +208,7 @@ def _make_home(home: Path) -> None:
 
 
 @contextmanager
-def _exclusive(files: HomeFiles, settings: Settings) -> Iterator[None]:
+def _exclusive(files: HomeFiles, settings: Settings) -> Generator[None]:
     """Be the only one who starts or stops this server."""
     timeout = settings.server_start_timeout_seconds + _LOCK_MARGIN_SECONDS
     lock = FileLock(files.lock, timeout=timeout, mode=0o600)
