@@ -4,3 +4,4 @@ drop schema audit cascade;
 drop schema bi cascade;
 drop schema staging cascade;
 drop schema core cascade;
+alter default privileges grant execute on functions to public;

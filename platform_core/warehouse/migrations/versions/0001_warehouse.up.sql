@@ -30,16 +30,20 @@ create table core.bi_login (
     created_at timestamptz not null default now()
 );
 
--- A login can change its settings but not its session_user, so a row of core.bi_login wins over the setting.
+-- A login can change its settings but not its session_user, so a row of core.bi_login wins over the setting. The setting
+-- counts only for the API, which sets it after it has checked who asks, and for the owner: a BI login whose row is gone
+-- sees nothing, whatever it sets.
 create function core.current_tenant() returns uuid
 language sql stable security definer parallel safe set search_path = pg_catalog as $$
-    select coalesce(
-        (select tenant_id from core.bi_login where login = session_user),
-        nullif(current_setting('takt.tenant', true), '')::uuid
-    )
+    select case
+        when exists (select from core.bi_login where login = session_user)
+            then (select tenant_id from core.bi_login where login = session_user)
+        when session_user = 'takt_api' or pg_has_role(session_user, 'takt_owner', 'member')
+            then nullif(current_setting('takt.tenant', true), '')::uuid
+    end
 $$;
 
--- Null means every line.
+-- Null means every line. A session without a tenant sees no row anyway.
 create function core.visible_lines() returns text[]
 language sql stable security definer parallel safe set search_path = pg_catalog as $$
     select case
@@ -263,11 +267,36 @@ begin
             'create policy tenant on %s to takt_api using (tenant_id = (select core.current_tenant()))', t);
         execute format('grant select on %s to takt_api', t);
     end loop;
+    -- A policy of the parent does not bind who names the partition; without a policy and a grant it shows nothing.
+    foreach t in array array[
+        'core.record_identity_0', 'core.record_identity_1', 'core.record_identity_2', 'core.record_identity_3'
+    ] loop
+        execute format('alter table %s enable row level security', t);
+    end loop;
 end
 $$;
 alter table core.tenants enable row level security;
 create policy tenant on core.tenants to takt_api using (id = (select core.current_tenant()));
 grant select on core.tenants to takt_api;
 grant select on bi.data_quality_rules to takt_api;
+
+-- Sessions limited to lines: rows without a line are hidden from them, except inventory and orders, which have none.
+-- What may quote a whole source row is hidden too, as it does not say whose line it is.
+create policy line on core.erp_mes_data as restrictive to takt_api using (
+    (select core.visible_lines()) is null
+    or line_code = any ((select core.visible_lines())::text[])
+    or (line_code is null and record_type in ('inventory', 'order'))
+);
+create policy line on core.master_record as restrictive to takt_api using (
+    (select core.visible_lines()) is null
+    or coalesce(raw_data ->> 'line_code' = any ((select core.visible_lines())::text[]), true)
+);
+create policy line on core.rejected_record as restrictive to takt_api using ((select core.visible_lines()) is null);
+create policy line on core.record_identity as restrictive to takt_api using ((select core.visible_lines()) is null);
+create policy line on bi.data_quality_checks as restrictive to takt_api using (
+    (select core.visible_lines()) is null or sample_failed_rows = '[]'
+);
+
 revoke all on function core.current_tenant(), core.visible_lines() from public;
 grant execute on function core.current_tenant(), core.visible_lines() to takt_api;
+alter default privileges revoke execute on functions from public;
