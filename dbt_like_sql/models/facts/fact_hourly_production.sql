@@ -1,0 +1,70 @@
+-- What had been made by the end of an hour less what had been made by its start: the differences add up to the whole
+-- to the last digit, which shares that are rounded one by one would not.
+with part as (
+    select
+        work_order.tenant_id,
+        work_order.date,
+        hour.hour_timestamp,
+        work_order.line_code,
+        work_order.product_code,
+        work_order.total_qty,
+        work_order.good_qty,
+        work_order.defect_qty,
+        work_order.cycle_time_avg_sec,
+        work_order.runtime_minutes,
+        work_order.downtime_minutes,
+        nullif(extract(epoch from work_order.end_time - work_order.start_time), 0) as elapsed,
+        extract(epoch from greatest(hour.hour_timestamp, work_order.start_time) - work_order.start_time) as from_second,
+        extract(
+            epoch from least(hour.hour_timestamp + interval '1 hour', work_order.end_time) - work_order.start_time
+        ) as to_second
+    from staging.stg_work_order as work_order
+    cross join lateral generate_series(
+        date_trunc('hour', work_order.start_time, 'UTC'),
+        greatest(work_order.start_time, work_order.end_time - interval '1 microsecond'),
+        interval '1 hour'
+    ) as hour(hour_timestamp)
+    where work_order.date between :from_date and :to_date
+)
+
+select
+    part.tenant_id,
+    part.date,
+    part.hour_timestamp,
+    part.line_code,
+    part.product_code,
+    sum(
+        coalesce(
+            part.total_qty * part.to_second / part.elapsed - part.total_qty * part.from_second / part.elapsed,
+            part.total_qty
+        )
+    ) as total_qty,
+    sum(
+        coalesce(
+            part.good_qty * part.to_second / part.elapsed - part.good_qty * part.from_second / part.elapsed,
+            part.good_qty
+        )
+    ) as good_qty,
+    sum(
+        coalesce(
+            part.defect_qty * part.to_second / part.elapsed - part.defect_qty * part.from_second / part.elapsed,
+            part.defect_qty
+        )
+    ) as defect_qty,
+    avg(part.cycle_time_avg_sec) as cycle_time_avg,
+    sum(
+        coalesce(
+            part.runtime_minutes * part.to_second / part.elapsed
+            - part.runtime_minutes * part.from_second / part.elapsed,
+            part.runtime_minutes
+        )
+    ) as runtime_minutes,
+    sum(
+        coalesce(
+            part.downtime_minutes * part.to_second / part.elapsed
+            - part.downtime_minutes * part.from_second / part.elapsed,
+            part.downtime_minutes
+        )
+    ) as downtime_minutes
+from part
+group by part.tenant_id, part.date, part.hour_timestamp, part.line_code, part.product_code

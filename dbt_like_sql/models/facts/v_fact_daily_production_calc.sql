@@ -1,0 +1,20 @@
+select
+    production.tenant_id,
+    production.date,
+    production.line_code,
+    production.product_code,
+    production.shift,
+    production.total_qty,
+    production.good_qty,
+    production.defect_qty,
+    production.planned_qty,
+    production.runtime_minutes,
+    production.downtime_minutes,
+    production.setup_time_minutes,
+    production.good_qty / nullif(production.total_qty, 0) as yield,
+    production.defect_qty / nullif(production.total_qty, 0) as defect_rate,
+    production.total_qty / nullif(production.planned_qty, 0) as achievement,
+    production.runtime_minutes + production.downtime_minutes as total_time,
+    production.runtime_minutes / nullif(production.runtime_minutes + production.downtime_minutes, 0) as availability,
+    production.timed_qty * production.target_cycle_time / 60 / nullif(production.runtime_minutes, 0) as performance
+from bi.fact_daily_production as production
