@@ -1,0 +1,322 @@
+"""A mapping as one fast function: every decision that does not depend on the row is made once, here."""
+
+from collections.abc import Callable
+from datetime import date
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from platform_core.ingest.contracts import MappedRecord, Payload, Rejection, SourceRow
+from platform_core.ingest.mapping.conversion import (
+    Convert,
+    convert_with_unit,
+    converter,
+    date_converter,
+    version_converter,
+)
+from platform_core.ingest.mapping.errors import MappingError
+from platform_core.ingest.mapping.expressions import EvaluationError, ExpressionError, parse_expression
+from platform_core.ingest.mapping.origins import (
+    Origin,
+    expression_origin,
+    first_with_value,
+    joined,
+    list_of_children,
+    list_of_columns,
+    list_of_text,
+    source_getter,
+)
+from platform_core.ingest.mapping.schema import FieldSpec, Mapping
+from platform_core.ingest.mapping.values import to_text
+
+MapRow = Callable[[SourceRow], MappedRecord | Rejection]
+_ROW_ERRORS = (ValueError, ArithmeticError, TypeError, EvaluationError, RecursionError)
+"""What a value that does not fit may raise; the message names it."""
+
+
+class NotAllowedError(ValueError):
+    """A value that the mapping's `values` does not know, where it says `otherwise: reject`."""
+
+
+def compile_mapping(mapping: Mapping, *, timezone: str) -> MapRow:
+    """The function from a source row to a record or a rejection.
+
+    Times without an offset are of the mapping's time zone, else of `timezone` (the tenant's). Raises MappingError.
+    """
+    zone = ZoneInfo(mapping.timezone or timezone)
+    build = _Builder(mapping, zone)
+    makers = [(name, build.maker(name, mapping.fields[name])) for name in payload_order(mapping)]
+    version = build.version()
+    business_date = build.business_date()
+    key = build.key()
+
+    def map_row(row: SourceRow) -> MappedRecord | Rejection:
+        fields = row.fields
+        payload: Payload = {}
+        name = ""
+        try:
+            for name, make in makers:  # noqa: B007 - the handler names the field at which it stopped
+                value = make(fields, payload)
+                if value is not None:
+                    payload[name] = value
+            name = "version"
+            number = version(fields, payload) if version else None
+            name = "business_date"
+            day = business_date(fields, payload) if business_date else None
+        except _ROW_ERRORS as error:
+            return build.refuse(row, name, payload, error)
+        source_pk = key(fields, payload)
+        if source_pk is None:
+            return build.no_key(row)
+        return MappedRecord(row.number, source_pk, number, payload, row.text, day)
+
+    return map_row
+
+
+def payload_order(mapping: Mapping) -> list[str]:
+    """The payload's fields so that each comes after those its expression reads; raises MappingError for a circle."""
+    reads = {name: _payload_names_read(name, spec, mapping) for name, spec in mapping.fields.items()}
+    ordered: list[str] = []
+    while reads:
+        ready = [name for name, names in reads.items() if not names - set(ordered)]
+        if not ready:
+            raise MappingError(f"{mapping.name}: the expressions of {', '.join(reads)} need one another.")
+        ordered.extend(ready)
+        for name in ready:
+            del reads[name]
+    return ordered
+
+
+def _payload_names_read(field: str, spec: FieldSpec, mapping: Mapping) -> set[str]:
+    if spec.expression is None:
+        return set()
+    try:
+        names = parse_expression(spec.expression).names
+    except ExpressionError as error:
+        raise MappingError(f"{mapping.name}: the expression of {field} {error}.") from error
+    return {name for name in names if name in mapping.fields and name != field}
+
+
+class _Builder:
+    """Makes the functions of one mapping."""
+
+    def __init__(self, mapping: Mapping, zone: ZoneInfo) -> None:
+        self._mapping = mapping
+        self._zone = zone
+        self._empty = frozenset((*mapping.empty, ""))
+        self._names = frozenset(mapping.fields)
+        self._origins: dict[str, Origin] = {}
+
+    def maker(self, field: str, spec: FieldSpec) -> Origin:
+        """The function from (fields, payload) to the value of one payload field."""
+        kind = spec.type or self._mapping.kind.fields[field].type
+        self._origins[field] = self._origin(field, spec, kind)
+        return self._finish(field, spec, kind, self._origins[field])
+
+    def _origin(self, field: str, spec: FieldSpec, kind: str) -> Origin:
+        if spec.expression is not None:
+            return expression_origin(field, spec.expression, self._names)
+        if spec.columns is not None or spec.columns_under is not None:
+            return list_of_columns(field, spec, self._entry_number(field, spec))
+        if spec.text_list is not None:
+            return list_of_text(field, spec, spec.text_list, self._entry_number(field, spec))
+        if spec.items is not None:
+            makers = [(name, self._child(name, child)) for name, child in spec.items.fields.items()]
+            return list_of_children(spec.items, makers)
+        if spec.join is not None:
+            get = joined(spec.join, spec.separator, moment=kind in ("timestamp", "date") and spec.format is None)
+        elif spec.from_ is not None:
+            get = first_with_value(spec.from_, self._empty)
+        else:
+            constant = spec.constant
+            return lambda fields, payload: constant
+        return lambda fields, payload: get(fields)
+
+    def _entry_number(self, field: str, spec: FieldSpec) -> Convert:
+        entry = "minutes" if field == "downtime_reasons" else "qty"
+        return converter(entry, "number", spec, self._mapping, self._zone)
+
+    def _child(self, name: str, spec: FieldSpec) -> Origin:
+        kind = spec.type or ("number" if name in ("qty", "minutes", "cost") else "text")
+        return self._finish(name, spec, kind, self._origin(name, spec, kind))
+
+    def _finish(self, field: str, spec: FieldSpec, kind: str, origin: Origin) -> Origin:
+        """Empty texts, the value map, the conversion and the default, round an origin."""
+        convert = converter(field, kind, spec, self._mapping, self._zone)
+        if spec.columns is not None or spec.columns_under is not None or spec.text_list is not None or spec.items:
+            return origin
+        if spec.constant is not None:
+            value = convert(spec.constant)
+            return lambda fields, payload: value
+        empty = frozenset((*spec.empty, "")) if spec.empty is not None else self._empty
+        if spec.unit_from is not None:
+            return self._with_unit(field, spec, origin)
+        if spec.values is not None:
+            convert = _value_map(spec, convert)
+        default = convert(spec.default) if spec.default is not None else None
+        if default is None and spec.from_ is not None and len(spec.from_) == 1 and "." not in spec.from_[0]:
+            return _direct(spec.from_[0], convert, empty, text=kind == "text" and spec.values is None)
+
+        def make(fields: Any, payload: Any) -> Any:
+            value = origin(fields, payload)
+            if value is None or (isinstance(value, str) and value.strip() in empty):
+                return default
+            found = convert(value)
+            return default if found is None else found
+
+        return make
+
+    def _with_unit(self, field: str, spec: FieldSpec, origin: Origin) -> Origin:
+        unit_of = source_getter(spec.unit_from or "")
+        decimal = spec.decimal or self._mapping.numbers.decimal
+        return lambda fields, payload: convert_with_unit(field, origin(fields, payload), unit_of(fields), decimal)
+
+    def version(self) -> Origin | None:
+        """The function to the version's number."""
+        spec = self._mapping.version
+        if spec is None:
+            return None
+        self._origins["version"] = self._origin("version", spec, "timestamp" if spec.type != "integer" else "integer")
+        convert = version_converter(spec.type, spec, self._zone)
+        return self._plain(self._origins["version"], convert)
+
+    def business_date(self) -> Origin | None:
+        """The function to the business date, where the mapping names one."""
+        spec = self._mapping.business_date
+        if spec is None:
+            return None
+        self._origins["business_date"] = self._origin("business_date", spec, "date")
+        zone = ZoneInfo(spec.timezone) if spec.timezone else self._zone
+        to_text_date = date_converter(spec, zone)
+
+        def to_date(value: Any) -> date | None:
+            text = to_text_date(value)
+            return date.fromisoformat(text) if text else None
+
+        return self._plain(self._origins["business_date"], to_date)
+
+    def _plain(self, origin: Origin, convert: Convert) -> Origin:
+        empty = self._empty
+
+        def make(fields: Any, payload: Any) -> Any:
+            value = origin(fields, payload)
+            return None if value is None or (isinstance(value, str) and value.strip() in empty) else convert(value)
+
+        return make
+
+    def key(self) -> Callable[[Any, Any], str | None]:
+        """The function to source_pk; None when a part of the key is missing."""
+        mapping = self._mapping
+        names = mapping.key or mapping.kind.key
+        parts: list[Callable[[Any, Any], Any]] = [self._key_part(name) for name in names]
+        # Only a default key may have parts that a record need not carry (valid_from of a shift).
+        may_lack = [mapping.key is None and not mapping.kind.fields[name].required for name in names]
+        if len(parts) == 1:
+            only = parts[0]
+            return lambda fields, payload: to_text(only(fields, payload))
+
+        def make(fields: Any, payload: Any) -> str | None:
+            texts: list[str] = []
+            for part, optional in zip(parts, may_lack, strict=True):
+                text = to_text(part(fields, payload))
+                if text is None:
+                    if not optional:
+                        return None
+                    text = ""
+                texts.append(text.replace("\\", "\\\\").replace("|", "\\|") if "|" in text or "\\" in text else text)
+            return "|".join(texts)
+
+        return make
+
+    def _key_part(self, name: str) -> Callable[[Any, Any], Any]:
+        if name in self._names or self._mapping.key is None:
+            return lambda fields, payload: payload.get(name)
+        get = source_getter(name)
+        return lambda fields, payload: get(fields)
+
+    def refuse(self, row: SourceRow, field: str, payload: Payload, error: Exception) -> Rejection:
+        """The rejection of a row whose field has no usable value."""
+        spec = self._spec_of(field)
+        try:
+            value = self._origins[field](row.fields, payload)
+        except _ROW_ERRORS:
+            value = None
+        if value is None and spec is not None and spec.from_:
+            value = source_getter(spec.from_[0])(row.fields)
+        shown = _shown(value)
+        said = str(error) or type(error).__name__
+        source = _source_of(spec)
+        message = f"{field} (from {source}): {shown!r} {said}." if source else f"{field}: {said}."
+        return Rejection(row.number, _code(field, spec, error), field, shown, message, row.text)
+
+    def _spec_of(self, field: str) -> FieldSpec | None:
+        if field == "version":
+            return self._mapping.version
+        return self._mapping.business_date if field == "business_date" else self._mapping.fields.get(field)
+
+    def no_key(self, row: SourceRow) -> Rejection:
+        """The rejection of a row that lacks a part of its key."""
+        names = self._mapping.key or self._mapping.kind.key
+        message = f"The record has no key: {', '.join(names)} must all have a value."
+        return Rejection(row.number, "NO_KEY", names[0], None, message, row.text)
+
+
+def _direct(name: str, convert: Convert, empty: frozenset[str], *, text: bool) -> Origin:
+    """The usual field: one source field, one conversion."""
+    if text:
+
+        def make_text(fields: Any, payload: Any) -> str | None:
+            del payload
+            value = fields.get(name)
+            if type(value) is str and value.isascii():
+                value = value.strip()
+                return None if value in empty else value
+            found = to_text(value)
+            return None if found in empty else found
+
+        return make_text
+
+    def make(fields: Any, payload: Any) -> Any:
+        del payload
+        value = fields.get(name)
+        if value is None or (type(value) is str and value.strip() in empty):
+            return None
+        return convert(value)
+
+    return make
+
+
+def _value_map(spec: FieldSpec, convert: Convert) -> Convert:
+    known = {
+        key.casefold().strip(): None if value is None else convert(value) for key, value in (spec.values or {}).items()
+    }
+    return partial(_mapped, known, spec.otherwise, convert)
+
+
+def _mapped(known: dict[str, Any], otherwise: str, convert: Convert, value: Any) -> Any:
+    text = (to_text(value) or "").casefold()
+    if text in known:
+        return known[text]
+    if otherwise == "reject":
+        raise NotAllowedError("is none of the values that the mapping knows")
+    return convert(value) if otherwise == "keep" else None
+
+
+def _code(field: str, spec: FieldSpec | None, error: Exception) -> str:
+    if field == "version":
+        return "BAD_VERSION"
+    if isinstance(error, NotAllowedError):
+        return "NOT_ALLOWED"
+    return "EXPRESSION_FAILED" if spec is not None and spec.expression is not None else "WRONG_TYPE"
+
+
+def _source_of(spec: FieldSpec | None) -> str:
+    if spec is None:
+        return ""
+    if spec.expression is not None:
+        return spec.expression
+    return ", ".join(spec.from_ or spec.join or ())
+
+
+def _shown(value: Any) -> str | None:
+    return None if value is None else str(value)[:500]
