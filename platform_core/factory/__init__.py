@@ -1,0 +1,1 @@
+"""A made-up factory: the files that its systems would write, and the truth about them."""
