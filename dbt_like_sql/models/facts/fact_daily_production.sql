@@ -87,13 +87,10 @@ select
     daily.planned_qty,
     daily.timed_qty,
     daily.cycle_time_sum / nullif(daily.cycle_times, 0) as cycle_time_avg,
-    case
-        when daily.cycle_times > 1 then
-            sqrt(
-                greatest(daily.cycle_times * daily.cycle_time_square_sum - daily.cycle_time_sum ^ 2, 0)
-                / (daily.cycle_times * (daily.cycle_times - 1))
-            )
-    end as cycle_time_std,
+    sqrt(
+        (daily.cycle_times * daily.cycle_time_square_sum - daily.cycle_time_sum * daily.cycle_time_sum)
+        / nullif(daily.cycle_times * (daily.cycle_times - 1), 0)
+    ) as cycle_time_std,
     coalesce(cycle.ideal_cycle_sec, product.target_cycle_time_sec) as target_cycle_time,
     daily.runtime_minutes,
     daily.downtime_minutes,

@@ -13,7 +13,7 @@ with part as (
         work_order.cycle_time_avg_sec,
         work_order.runtime_minutes,
         work_order.downtime_minutes,
-        nullif(extract(epoch from work_order.end_time - work_order.start_time), 0) as elapsed,
+        extract(epoch from work_order.end_time - work_order.start_time) as elapsed,
         extract(epoch from greatest(hour.hour_timestamp, work_order.start_time) - work_order.start_time) as from_second,
         extract(
             epoch from least(hour.hour_timestamp + interval '1 hour', work_order.end_time) - work_order.start_time
@@ -35,34 +35,37 @@ select
     part.product_code,
     sum(
         coalesce(
-            part.total_qty * part.to_second / part.elapsed - part.total_qty * part.from_second / part.elapsed,
+            part.total_qty * part.to_second / nullif(part.elapsed, 0)
+                - part.total_qty * part.from_second / nullif(part.elapsed, 0),
             part.total_qty
         )
     ) as total_qty,
     sum(
         coalesce(
-            part.good_qty * part.to_second / part.elapsed - part.good_qty * part.from_second / part.elapsed,
+            part.good_qty * part.to_second / nullif(part.elapsed, 0)
+                - part.good_qty * part.from_second / nullif(part.elapsed, 0),
             part.good_qty
         )
     ) as good_qty,
     sum(
         coalesce(
-            part.defect_qty * part.to_second / part.elapsed - part.defect_qty * part.from_second / part.elapsed,
+            part.defect_qty * part.to_second / nullif(part.elapsed, 0)
+                - part.defect_qty * part.from_second / nullif(part.elapsed, 0),
             part.defect_qty
         )
     ) as defect_qty,
     avg(part.cycle_time_avg_sec) as cycle_time_avg,
     sum(
         coalesce(
-            part.runtime_minutes * part.to_second / part.elapsed
-            - part.runtime_minutes * part.from_second / part.elapsed,
+            part.runtime_minutes * part.to_second / nullif(part.elapsed, 0)
+                - part.runtime_minutes * part.from_second / nullif(part.elapsed, 0),
             part.runtime_minutes
         )
     ) as runtime_minutes,
     sum(
         coalesce(
-            part.downtime_minutes * part.to_second / part.elapsed
-            - part.downtime_minutes * part.from_second / part.elapsed,
+            part.downtime_minutes * part.to_second / nullif(part.elapsed, 0)
+                - part.downtime_minutes * part.from_second / nullif(part.elapsed, 0),
             part.downtime_minutes
         )
     ) as downtime_minutes

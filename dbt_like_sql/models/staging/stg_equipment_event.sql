@@ -10,6 +10,7 @@ with event as (
         record.source_row,
         coalesce(record.line_code, equipment.line_code) as line_code,
         coalesce(line.timezone, tenant.settings ->> 'timezone', 'UTC') as timezone,
+        coalesce(plant.plant_code, '') as plant_code,
         payload.event_id,
         payload.equipment_code,
         payload.event_type,
@@ -44,6 +45,8 @@ with event as (
         on equipment.tenant_id = record.tenant_id and equipment.equipment_code = payload.equipment_code
     left join bi.dim_line as line
         on line.tenant_id = record.tenant_id and line.line_code = coalesce(record.line_code, equipment.line_code)
+    left join (select distinct shift.tenant_id, shift.plant_code from bi.dim_shift as shift) as plant
+        on plant.tenant_id = record.tenant_id and plant.plant_code = line.plant_code
     where record.record_type = 'equipment_event'
         and record.is_current
         and record.business_date between cast(:from_date as date) - 31 and cast(:to_date as date)
@@ -146,6 +149,7 @@ occurrence as (
         event.source_row,
         event.line_code,
         event.timezone,
+        event.plant_code,
         event.event_id,
         event.equipment_code,
         event.event_type,
@@ -168,7 +172,60 @@ occurrence as (
     where not (event.phase = 'end' and coalesce(chained.follows_start, false))
 ),
 
--- An event names no shift, so its days are calendar days of the plant; its first day is the one that landing gave it.
+-- A production date begins with its first shift. Between the last shift of the day before and that one lies, as at
+-- landing, the middle of a gap of up to two hours; in a longer one midnight, an hour or more from either shift.
+shift as (
+    select
+        shift.tenant_id,
+        shift.plant_code,
+        shift.valid_from,
+        coalesce(
+            lead(shift.valid_from) over (
+                partition by shift.tenant_id, shift.plant_code, shift.shift_code
+                order by shift.valid_from
+            ),
+            'infinity'
+        ) as valid_until,
+        extract(epoch from shift.start_time) as start_second,
+        extract(epoch from shift.end_time)
+            + case when shift.end_time <= shift.start_time then 86400 else 0 end as end_second
+    from bi.dim_shift as shift
+),
+
+shift_day as (
+    select
+        shift.tenant_id,
+        shift.plant_code,
+        cast(:from_date as date) + ahead.days as date,
+        min(shift.start_second) as first_second,
+        max(shift.end_second) as last_second
+    from shift
+    cross join generate_series(-32, cast(:to_date as date) - cast(:from_date as date) + 1) as ahead(days)
+    where cast(:from_date as date) + ahead.days >= shift.valid_from
+        and cast(:from_date as date) + ahead.days < shift.valid_until
+    group by shift.tenant_id, shift.plant_code, ahead.days
+),
+
+day_start as (
+    select
+        shift_day.tenant_id,
+        shift_day.plant_code,
+        shift_day.date,
+        make_interval(
+            secs => case
+                when shift_day.first_second - coalesce(earlier.last_second, 0) + 86400 <= 7200
+                    then least(shift_day.first_second, (shift_day.first_second + earlier.last_second - 86400) / 2)
+                else
+                    least(greatest(0, coalesce(earlier.last_second, 0) - 82800), shift_day.first_second - 3600)
+            end::double precision
+        ) as after_midnight
+    from shift_day
+    left join shift_day as earlier
+        on earlier.tenant_id = shift_day.tenant_id
+            and earlier.plant_code = shift_day.plant_code
+            and earlier.date = shift_day.date - 1
+),
+
 part as (
     select
         occurrence.tenant_id,
@@ -190,9 +247,14 @@ part as (
         ahead.days = 0 as is_start,
         case
             when ahead.days = 0 then occurrence.event_time
-            else (occurrence.business_date + ahead.days)::timestamp at time zone occurrence.timezone
+            else
+                (
+                    (occurrence.business_date + ahead.days)::timestamp + coalesce(first.after_midnight, interval '0')
+                ) at time zone occurrence.timezone
         end as part_start,
-        (occurrence.business_date + ahead.days + 1)::timestamp at time zone occurrence.timezone as day_end,
+        (
+            (occurrence.business_date + ahead.days + 1)::timestamp + coalesce(next.after_midnight, interval '0')
+        ) at time zone occurrence.timezone as day_end,
         coalesce(occurrence.end_time, :now) as known_end,
         occurrence.alarm_code,
         occurrence.severity,
@@ -200,17 +262,27 @@ part as (
         occurrence.value,
         occurrence.threshold
     from occurrence
+    -- One day more than the calendar says: an evening may belong to the next production date.
     cross join lateral generate_series(
         0,
         case
             when occurrence.has_length then least(
                 31,
                 cast(:to_date as date) - occurrence.business_date,
-                (coalesce(occurrence.end_time, :now) at time zone occurrence.timezone)::date - occurrence.business_date
+                (coalesce(occurrence.end_time, :now) at time zone occurrence.timezone)::date
+                - occurrence.business_date + 1
             )
             else 0
         end
     ) as ahead(days)
+    left join day_start as first
+        on first.tenant_id = occurrence.tenant_id
+            and first.plant_code = occurrence.plant_code
+            and first.date = occurrence.business_date + ahead.days
+    left join day_start as next
+        on next.tenant_id = occurrence.tenant_id
+            and next.plant_code = occurrence.plant_code
+            and next.date = occurrence.business_date + ahead.days + 1
 )
 
 select
