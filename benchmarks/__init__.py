@@ -1,0 +1,1 @@
+"""Benchmarks: each prints a ratio of two things measured in one run, because machines and moments differ."""
