@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 
 from platformdirs import user_data_path
-from pydantic import Field, PostgresDsn, field_validator
+from pydantic import AnyHttpUrl, Field, PostgresDsn, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -27,6 +27,9 @@ class Settings(BaseSettings):
     dagster_database_url: PostgresDsn | None = Field(
         default=None,
         description="URL of Dagster's run storage; default: database `dagster` on the server of TAKT_DATABASE_URL.",
+    )
+    dagster_webserver_url: AnyHttpUrl | None = Field(
+        default=None, description="Where the Dagster webserver answers; `takt up` sets it for the API that it starts."
     )
     first_date: date = Field(
         default=date(2024, 1, 1),

@@ -13,11 +13,13 @@ import pytest
 from psycopg.sql import SQL, Identifier
 from pydantic import PostgresDsn
 
+from dbt_like_sql.project import load_project
 from platform_core.settings import Settings
 from platform_core.tenants.contracts import Tenant
 from platform_core.tenants.service import create_tenant
 from platform_core.warehouse import embedded
 from platform_core.warehouse.connection import Warehouse, open_warehouse, transaction
+from platform_core.warehouse.ddl import apply_project
 from platform_core.warehouse.migrate import upgrade
 
 # Nobody pulls the plug on a test: waiting for the disk at every commit would only cost time. Tests of crashes use a
@@ -86,6 +88,7 @@ def server() -> Iterator[Server]:
         running = embedded.start(settings, overrides=FAST)
         base = open_warehouse(settings)
         upgrade(base)
+        apply_project(base, load_project())
         yield Server(settings, running, "takt")
     finally:
         remove_home(settings)

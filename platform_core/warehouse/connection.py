@@ -17,13 +17,12 @@ from platform_core.warehouse.errors import (
     ConnectionLostError,
     ConnectionSettingsError,
     DiskFullError,
-    ServerVersionError,
     WarehouseUnreachableError,
 )
 from platform_core.warehouse.roles import (
     DAGSTER_DATABASE,
     DATABASE,
-    VERSIONS,
+    check_version,
     external_connections,
     prepare_server,
 )
@@ -73,7 +72,8 @@ def open_warehouse(settings: Settings) -> Warehouse:
             return warehouse
     server = embedded.start(settings)
     if not server.state.roles_made:
-        prepare_server(server.admin_url, server.passwords["takt_owner"], server.passwords["takt_api"])
+        owner, api = server.passwords["takt_owner"], server.passwords["takt_api"]
+        prepare_server(server.admin_url, owner, api, long_passwords=True)
         embedded.mark_roles_made(settings)
     return _of_server(server)
 
@@ -133,11 +133,7 @@ def check_server(url: str) -> int:
     with _connected(url) as connection:
         row = connection.execute(sessions.SERVER_VERSION).fetchone()
     version: int = row[0] if row else 0
-    if version // 10000 not in VERSIONS:
-        raise ServerVersionError(
-            f"The server is PostgreSQL {version // 10000}; Takt works with {VERSIONS[0]} to {VERSIONS[-1]}.",
-            hint="Name another server in TAKT_DATABASE_URL, or unset it for the embedded one.",
-        )
+    check_version(version)
     return version
 
 
@@ -156,7 +152,7 @@ def _connected(url: str) -> Generator[psycopg.Connection]:
         if not connection.broken:  # a deadlock, a lock timeout, a cancelled statement: the caller's to handle
             raise
         raise ConnectionLostError(
-            f"The connection to PostgreSQL at {_place(url)} was lost: {_first_line(error)}",
+            f"The connection to PostgreSQL at {place(url)} was lost: {_first_line(error)}",
             hint="Run the same again; nothing of this transaction is stored.",
         ) from error
 
@@ -173,7 +169,7 @@ def _connect(url: str) -> psycopg.Connection:
             coming_up = pq.PGconn.ping(url.encode()) == pq.Ping.REJECT
             if not coming_up or time.monotonic() > deadline:
                 raise WarehouseUnreachableError(
-                    f"PostgreSQL at {_place(url)} cannot be used: {_first_line(error)}",
+                    f"PostgreSQL at {place(url)} cannot be used: {_first_line(error)}",
                     hint="`takt doctor` explains what is wrong with an installation.",
                 ) from error
         time.sleep(0.1)
@@ -204,7 +200,8 @@ def _with_database(url: str, database: str) -> str:
     return urlsplit(url)._replace(path=f"/{database}").geturl()
 
 
-def _place(url: str) -> str:
+def place(url: str) -> str:
+    """Host, port and database of a URL, for people: without login and password."""
     parts = urlsplit(url)
     return f"{parts.hostname}:{parts.port or 5432}{parts.path}"
 

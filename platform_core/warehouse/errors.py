@@ -14,6 +14,7 @@ WarehouseError
 ├── MigrationError               the tables are not at a state that can be migrated
 ├── TableConflictError           a table or view stands in the way of a model, or hangs on one that must be replaced
 ├── ModelRunError                PostgreSQL refused a model's SELECT
+│   └── RowsNotComputableError   because of a row that it met, not because of the SELECT
 ├── CandidateLostError           a candidate no longer holds the rows that were audited
 ├── CheckNotPossibleError        an expectation could not be evaluated (which is not the same as broken)
 └── ArchiveError                 a month cannot be archived, or its archive cannot be attached
@@ -110,6 +111,12 @@ class ModelRunError(WarehouseError):
 
     code = "ERR_WAREHOUSE_MODEL_RUN"
     http_status = 500
+
+
+class RowsNotComputableError(ModelRunError):
+    """A row made a model's SELECT fail (a division by zero, a number out of range)."""
+
+    code = "ERR_WAREHOUSE_ROWS_NOT_COMPUTABLE"
 
 
 class CandidateLostError(WarehouseError):

@@ -1,19 +1,18 @@
 """Roles and databases of a server, made once: by the embedded server for itself, by `takt init` on another one."""
 
-import json
 import secrets
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import psycopg
 from psycopg.rows import dict_row
 from psycopg.sql import Identifier, Literal
 
-from platform_core.warehouse.embedded.state import write_private
+from platform_core.warehouse.embedded.state import read_private, write_private
 from platform_core.warehouse.errors import (
     ConnectionSettingsError,
     PrivilegeError,
@@ -39,20 +38,25 @@ class Preparation:
     databases: tuple[str, ...]
 
 
-def prepare_server(admin_url: str, owner_password: str, api_password: str) -> Preparation:
+def prepare_server(
+    admin_url: str, owner_password: str, api_password: str, *, long_passwords: bool = False
+) -> Preparation:
     """Make the roles and databases that are missing; repeatable. Existing roles keep their passwords.
 
+    `long_passwords` says that both have over 128 random bits, so that slow hashing, which makes each connection
+    slow, protects nothing.
     The administrator needs CREATEROLE and CREATEDB and no more. Raises PrivilegeError, ServerVersionError and
     WarehouseUnreachableError.
     """
     with _admin(admin_url) as connection:
         admin = _check_admin(connection)
         connection.execute(sql.SESSION_LOCK)  # two preparations at once: the second finds everything made
-        connection.execute(sql.ONE_ITERATION)
+        if long_passwords:
+            connection.execute(sql.ONE_ITERATION)
         made_roles = tuple(
             name
             for name, password in ((OWNER, owner_password), (API, api_password))
-            if _make_role(connection, name, password)
+            if _make_role(connection, name, password if long_passwords else _hashed(connection, name, password))
         )
         with _power_of_owner(connection):
             made = tuple(name for name in (DATABASE, DAGSTER_DATABASE) if _make_database(connection, name, admin))
@@ -89,10 +93,18 @@ def prepare_external(home: Path, admin_url: str, owner_url: str | None, api_url:
 
 def external_connections(home: Path) -> dict[str, str] | None:
     """owner_url, api_url and dagster_url of the server that `takt init --admin-url` has prepared for this home."""
-    try:
-        return json.loads((home / _EXTERNAL_FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
+    stored = read_private(home / _EXTERNAL_FILE)
+    return None if stored is None else {name: str(url) for name, url in stored.items()}
+
+
+def check_version(number: int) -> None:
+    """Raise ServerVersionError unless a server_version_num, such as 180006, is of PostgreSQL 16 to 18."""
+    major = number // 10000
+    if major not in VERSIONS:
+        raise ServerVersionError(
+            f"The server is PostgreSQL {major}; Takt works with {VERSIONS[0]} to {VERSIONS[-1]}.",
+            hint="Name another server, or none for the embedded one.",
+        )
 
 
 @contextmanager
@@ -110,12 +122,7 @@ def _admin(url: str) -> Generator[psycopg.Connection]:
 
 def _check_admin(connection: psycopg.Connection) -> Mapping[str, object]:
     row = connection.cursor(row_factory=dict_row).execute(sql.ADMIN).fetchone() or {}
-    major = cast(int, row["version"]) // 10000
-    if major not in VERSIONS:
-        raise ServerVersionError(
-            f"The server is PostgreSQL {major}; Takt works with {VERSIONS[0]} to {VERSIONS[-1]}.",
-            hint="Name another server, or leave out --admin-url for the embedded one.",
-        )
+    check_version(cast(int, row["version"]))
     missing = [
         word for word, has in (("CREATEROLE", row["makes_roles"]), ("CREATEDB", row["makes_databases"])) if not has
     ]
@@ -176,8 +183,13 @@ def _one(connection: psycopg.Connection, query: bytes | str, name: str) -> objec
     return row[0] if row else None
 
 
+def _hashed(connection: psycopg.Connection, name: str, password: str) -> str:
+    """The password as PostgreSQL keeps it, so that a server that logs statements does not log the password."""
+    return connection.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256").decode()
+
+
 def _password(url: str | None) -> str | None:
-    return urlsplit(url).password if url else None
+    return unquote(urlsplit(url).password or "") if url else None
 
 
 def _login_url(admin_url: str, login: str, password: str, database: str) -> str:

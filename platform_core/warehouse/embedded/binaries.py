@@ -48,12 +48,11 @@ def wheel_major() -> int:
     return int(wheel_version().split(".")[0])
 
 
-def readable_folder(account: Account) -> Path:
-    """The folder of programs that the account can run: the wheel's, else a copy under SYSTEM_FOLDER."""
-    programs = wheel_folder()
+def readable_folder(account: Account, programs: Path, copies: Path = SYSTEM_FOLDER) -> Path:
+    """The folder of programs that the account can run: `programs`, else a copy in the folder `copies`."""
     if not account.other or _runs(programs, account):
         return programs
-    copy = SYSTEM_FOLDER / f"{_WHEEL}-{wheel_version()}"
+    copy = copies / f"{_WHEEL}-{wheel_version()}"
     if not (copy / _BIN).is_dir():
         _copy(programs.parents[2], copy)
     if not _runs(copy / _BIN, account):
@@ -76,8 +75,8 @@ def _runs(programs: Path, account: Account) -> bool:
 
 def _copy(site_packages: Path, target: Path) -> None:
     """Copy the package and its shared libraries; complete or not there at all, whoever else copies at this moment."""
-    make_folder(SYSTEM_FOLDER, 0o755)
-    work = Path(tempfile.mkdtemp(prefix=".copy-", dir=SYSTEM_FOLDER))
+    make_folder(target.parent, 0o755)
+    work = Path(tempfile.mkdtemp(prefix=".copy-", dir=target.parent))
     try:
         for part in (_PACKAGE, f"{_PACKAGE}.libs"):
             if (site_packages / part).is_dir():

@@ -17,7 +17,13 @@ from filelock import FileLock, Timeout
 from platform_core.settings import Settings
 from platform_core.warehouse.embedded import processes
 from platform_core.warehouse.embedded.account import Account, server_account
-from platform_core.warehouse.embedded.binaries import SYSTEM_FOLDER, make_folder, readable_folder, wheel_major
+from platform_core.warehouse.embedded.binaries import (
+    SYSTEM_FOLDER,
+    make_folder,
+    readable_folder,
+    wheel_folder,
+    wheel_major,
+)
 from platform_core.warehouse.embedded.state import SUPERUSER, AliveLock, HomeFiles, ServerState
 from platform_core.warehouse.errors import HomeNotUsableError, ServerStartError, ServerStopError
 
@@ -58,7 +64,7 @@ def start(settings: Settings, overrides: Mapping[str, str] | None = None) -> Emb
         passwords = files.make_passwords()
         state = files.read_state()
         account = server_account(state.data if state and state.data.is_dir() else None)
-        programs = readable_folder(account)
+        programs = readable_folder(account, wheel_folder())
         if state is None:
             state = _create(files, programs, account, passwords[SUPERUSER])
         _check_data(state)

@@ -58,7 +58,7 @@ class HomeFiles:
 
     def read_state(self) -> ServerState | None:
         """The stored state, None before the first start; raises HomeNotUsableError when it cannot be read."""
-        stored = _read(self.home / "server.json")
+        stored = read_private(self.home / "server.json")
         if stored is None:
             return None
         return ServerState(Path(str(stored["folder"])), int(str(stored["port"])), bool(stored["roles_made"]))
@@ -69,7 +69,7 @@ class HomeFiles:
 
     def passwords(self) -> dict[str, str] | None:
         """The passwords by login, None before the first start."""
-        stored = _read(self.home / "secrets.json")
+        stored = read_private(self.home / "secrets.json")
         return None if stored is None else {login: str(stored[login]) for login in _LOGINS}
 
     def make_passwords(self) -> dict[str, str]:
@@ -95,11 +95,16 @@ def write_private(path: Path, content: Mapping[str, object]) -> None:
         raise
 
 
-def _read(path: Path) -> dict[str, object] | None:
+def read_private(path: Path) -> dict[str, object] | None:
+    """What write_private has stored, None when there is no such file; raises HomeNotUsableError."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+    except NotADirectoryError as error:
+        raise HomeNotUsableError(
+            f"{path.parent} is not a folder.", hint="Set TAKT_HOME to a folder that you may write."
+        ) from error
     except PermissionError as error:
         raise HomeNotUsableError(
             f"{path} belongs to another user.",

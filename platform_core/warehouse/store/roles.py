@@ -4,7 +4,6 @@ from typing import Final
 
 from psycopg.sql import SQL
 
-ADVISORY_LOCK: Final = "select pg_advisory_xact_lock(hashtextextended('takt.roles', 0))"
 SESSION_LOCK: Final = "select pg_advisory_lock(hashtextextended('takt.roles', 0))"
 
 ADMIN: Final = """
@@ -17,10 +16,8 @@ DATABASE_EXISTS: Final = "select exists (select from pg_database where datname =
 DATABASE_OWNER: Final = "select pg_get_userbyid(datdba) from pg_database where datname = %(name)s"
 MAY_BECOME: Final = "select pg_has_role(current_user, %(name)s, 'set')"
 
-# The generated passwords have 192 bits, so that iterating their hash protects nothing and costs each connection 3 ms.
 ONE_ITERATION: Final = "set scram_iterations = 1"
 CREATE_ROLE: Final = SQL("create role {name} login nosuperuser nocreatedb nocreaterole nobypassrls password {password}")
-SET_PASSWORD: Final = SQL("alter role {name} password {password}")
 GRANT_ROLE: Final = SQL("grant {name} to current_user with set true, inherit true")
 REVOKE_ROLE: Final = SQL("revoke set option for {name} from current_user")
 CREATE_DATABASE: Final = SQL(
