@@ -19,9 +19,9 @@ app = typer.Typer()
 @app.command()
 def generate(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files; made when it is not there.")],
-    days: Annotated[int, typer.Option(help="Production dates, up to the end date.")] = 30,
-    lines: Annotated[int, typer.Option(help="Lines of each plant.")] = 3,
-    tenants: Annotated[int, typer.Option(help="Plants; each in a time zone of its own.")] = 2,
+    days: Annotated[int, typer.Option(min=1, help="Production dates, up to the end date.")] = 30,
+    lines: Annotated[int, typer.Option(min=1, help="Lines of each plant.")] = 3,
+    tenants: Annotated[int, typer.Option(min=1, help="Plants; each in a time zone of its own.")] = 2,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
     end_date: Annotated[
         datetime | None,
@@ -51,9 +51,10 @@ def _report(factory: Factory, as_json: bool) -> None:
     for file in factory.files:
         outcomes.update(file.outcomes)
     period = factory.period
+    slugs = [plant.slug for plant in factory.plants]
     report = {
         "output": str(factory.output),
-        "tenants": [plant.slug for plant in factory.plants],
+        "tenants": slugs,
         "first_date": period.first.isoformat(),
         "last_date": period.last.isoformat(),
         "files": len(factory.files),
@@ -64,7 +65,7 @@ def _report(factory: Factory, as_json: bool) -> None:
         typer.echo(json.dumps(report, ensure_ascii=False))
         return
     typer.echo(
-        f"{report['files']} files with {report['rows']} rows of {', '.join(report['tenants'])}, "
+        f"{len(factory.files)} files with {sum(outcomes.values())} rows of {', '.join(slugs)}, "
         f"{period.first} to {period.last}, in {factory.output}"
     )
     typer.echo("What must become of the rows: " + ", ".join(f"{n} {what}" for what, n in sorted(outcomes.items())))

@@ -17,7 +17,7 @@ REST_DAY = 5
 """Days before the last date, modulo 7, on which the plant rests: an empty day, and gaps in 7-day windows."""
 _DRIFT_DAYS = 7
 _STORY_STOP_MINUTES = 0.7
-"""Share of two work orders of the last day that the breakdown of the story takes."""
+"""Share of three work orders of the last day that the breakdown of the story takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def _stops(slot: _Slot, elapsed: int, random: Random) -> tuple[tuple[str, float]
     chance, minutes = random.random(), random.randrange(15, 46)
     if _is_story_breakdown(slot):
         stops.append(("breakdown", float(int(elapsed * _STORY_STOP_MINUTES) - sum(m for _, m in stops))))
-    elif chance < 0.04:
+    elif chance < 0.04 and slot.day != slot.period.last:
         stops.append(("breakdown", float(min(minutes, elapsed // 3))))
     if random.random() < 0.1:
         stops.append(("material_wait", float(min(random.randrange(4, 12), elapsed // 8))))
@@ -156,7 +156,7 @@ def _stops(slot: _Slot, elapsed: int, random: Random) -> tuple[tuple[str, float]
 def _is_story_breakdown(slot: _Slot) -> bool:
     is_line = slot.line.code == story_of(slot.plant).breakdown_line
     is_time = slot.day == slot.period.last and slot.shift.order == 1
-    return is_line and is_time and slot.number in (0, 1)
+    return is_line and is_time and slot.number in (0, 1, 2)
 
 
 def _defect_rate(slot: _Slot, random: Random) -> float:
