@@ -1,0 +1,1 @@
+"""The assets: raw records, models, operations."""

@@ -1,0 +1,31 @@
+"""The asset that keeps the warehouse in shape."""
+
+# Dagster wants the bare annotation MaterializeResult, without its type argument.
+# pyright: reportMissingTypeArgument=false, reportUnknownParameterType=false
+
+import dagster as dg
+
+from dbt_like_sql.project import Project
+from platform_assets.jobs import OPERATIONS_GROUP
+from platform_assets.plants import latest_zone, today_in
+from platform_assets.resources import WarehouseResource
+from platform_core.warehouse.maintenance import maintain
+
+
+def maintenance_asset(project: Project, zones: tuple[str, ...]) -> dg.AssetsDefinition:
+    """`ops/maintenance`: partitions ahead, leftovers of killed runs swept, old check results removed."""
+
+    @dg.asset(
+        key=dg.AssetKey(["ops", "maintenance"]),
+        group_name=OPERATIONS_GROUP,
+        kinds={"postgres"},
+        owners=["team:data"],
+        description="Partitions three months ahead, leftovers of killed runs swept, old check results removed.",
+        pool="maintenance",
+    )
+    def maintenance(warehouse: WarehouseResource) -> dg.MaterializeResult:
+        now = warehouse.now()
+        report = maintain(warehouse.open(), warehouse.settings, project, today_in(latest_zone(zones, now), now))
+        return dg.MaterializeResult(metadata={"report": dg.MetadataValue.text(str(report))})
+
+    return maintenance

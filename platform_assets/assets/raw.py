@@ -1,0 +1,64 @@
+"""One asset for each record type: what has landed, after its configured sources have been asked."""
+
+# Dagster wants the bare annotation MaterializeResult, without its type argument.
+# pyright: reportMissingTypeArgument=false, reportUnknownParameterType=false
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from dbt_like_sql.project import Project
+from platform_assets import store
+from platform_assets.jobs import MASTER_GROUP, RAW_GROUP
+from platform_assets.metadata import raw_key, raw_metadata
+from platform_assets.partitions import dates_of
+from platform_assets.pulling import pull_sources
+from platform_assets.resources import WarehouseResource
+from platform_core.ingest.record_types import RECORD_TYPES, RecordType, staging_model
+from platform_core.warehouse.connection import transaction
+
+
+def raw_assets(project: Project, partitions: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """`raw/work_order` and its like by production date; `raw/line` and other master data without dates."""
+    return [_raw_asset(project, kind, partitions if kind.dated else None) for kind in RECORD_TYPES.values()]
+
+
+def _raw_asset(
+    project: Project, kind: RecordType, partitions: dg.DailyPartitionsDefinition | None
+) -> dg.AssetsDefinition:
+    table = "core.erp_mes_data" if kind.dated else "core.master_record"
+    read_by = f" Read by {staging_model(kind.name)}." if kind.dated else ""
+
+    @dg.asset(
+        key=raw_key(kind.name),
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
+        group_name=RAW_GROUP if kind.dated else MASTER_GROUP,
+        kinds={"postgres", "bronze"},
+        owners=["team:data"],
+        description=(
+            f"Records of type {kind.name} in {table}, as they arrived.{read_by} Materializing it pulls its configured"
+            " sources and counts what has landed; without a source it only counts."
+        ),
+        metadata=raw_metadata(kind),
+        pool=f"raw/{kind.name}",
+    )
+    def land(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
+        dates = dates_of(context) if partitions else None
+        pulled = pull_sources(warehouse, project, kind.name, dates, context.log)
+        return dg.MaterializeResult(metadata={**pulled, **_counts(warehouse, kind, dates)})
+
+    return land
+
+
+def _counts(warehouse: WarehouseResource, kind: RecordType, dates: Sequence[date] | None) -> dict[str, Any]:
+    with transaction(warehouse.open(), read_only=True) as conn:
+        found = store.landed(conn, kind.name, dates)
+    counted = "dagster/partition_row_count" if dates and len(dates) == 1 else "dagster/row_count"
+    metadata: dict[str, Any] = {counted: dg.MetadataValue.int(sum(each.records for each in found))}
+    if found:
+        metadata["records by tenant"] = dg.MetadataValue.json({each.tenant: each.records for each in found})
+        metadata["newest arrival"] = dg.MetadataValue.timestamp(max(each.newest for each in found))
+    return metadata

@@ -1,0 +1,126 @@
+"""Expectations of the models as asset checks, and the verdict of each date inside a run over many."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import dagster as dg
+from platform_core.warehouse.expectations import check_names
+
+from dbt_like_sql.contracts import Model
+from platform_assets.metadata import relation_key
+from platform_core.warehouse.contracts import UNDATED, CheckResult, ModelRun
+
+DATES_PUBLISHED = "dates_published"
+"""Of each model: whether every date (of every tenant) of the run was published."""
+
+_SAMPLE_ROWS = 10
+_SEVERITY = {
+    "error": dg.AssetCheckSeverity.ERROR,
+    "warning": dg.AssetCheckSeverity.WARN,
+    "info": dg.AssetCheckSeverity.WARN,
+}
+
+TenantNames = Mapping[str, str]
+"""Slug by tenant id as text."""
+
+
+def check_specs(model: Model, partitions: dg.PartitionsDefinition[str] | None) -> list[dg.AssetCheckSpec]:
+    """One check for each expectation of the model and `dates_published`.
+
+    None is blocking: that would skip the marts for all dates when one date is broken; publication is the gate.
+    """
+    key = relation_key(model.relation)
+    described = {check.name: check.description for check in model.spec.checks}
+    specs = [
+        dg.AssetCheckSpec(name, asset=key, description=described.get(name))
+        for name in check_names(model)
+        if name != DATES_PUBLISHED
+    ]
+    # A check that knows partitions shows each date's own verdict inside one run.
+    specs.append(
+        dg.AssetCheckSpec(
+            DATES_PUBLISHED,
+            asset=key,
+            description="Every date passed its checks of severity error, for every tenant, and was published.",
+            partitions_def=partitions,
+        )
+    )
+    return specs
+
+
+def check_results(
+    specs: Sequence[dg.AssetCheckSpec], run: ModelRun, dates: Sequence[date], names: TenantNames
+) -> Iterator[dg.AssetCheckResult]:
+    """The one result that Dagster wants for each check of a step; an expectation with nothing to check has passed."""
+    found = {result.check: result for result in run.checks}
+    for spec in specs:
+        if spec.name == DATES_PUBLISHED:
+            yield dg.AssetCheckResult(
+                check_name=DATES_PUBLISHED, passed=not run.failed, metadata=_published_metadata(run, names)
+            )
+        elif (result := found.get(spec.name)) is not None:
+            yield _of_expectation(result, names)
+        else:
+            yield dg.AssetCheckResult(check_name=spec.name, passed=True, metadata={"checked_rows": 0})
+
+
+def date_verdicts(
+    model: Model, run: ModelRun, dates: Sequence[date], names: TenantNames
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """The verdict of each date, the worst over tenants, for a run over several.
+
+    Without them Dagster knows one verdict for all dates of the run (its issues 17005 and 17836).
+    """
+    reasons: dict[date, list[str]] = {}
+    for (tenant, day), reason in sorted(run.failed.items(), key=lambda item: (item[0][1], str(item[0][0]))):
+        reasons.setdefault(day, []).append(f"{names.get(str(tenant), str(tenant))}: {reason}")
+    for day in dates:
+        broken = reasons.get(day, [])
+        yield dg.AssetCheckEvaluation(
+            asset_key=relation_key(model.relation),
+            check_name=DATES_PUBLISHED,
+            passed=not broken,
+            partition=day.isoformat(),
+            description="; ".join(broken) or None,
+            metadata={"tenants": broken} if broken else {},
+        )
+
+
+def failures(run: ModelRun, names: TenantNames) -> list[dict[str, str]]:
+    """Tenant, date and reason of everything that kept its last good version, oldest date first."""
+    return [
+        {
+            "tenant": names.get(str(tenant), str(tenant)),
+            "date": "" if day == UNDATED else day.isoformat(),
+            "reason": reason,
+        }
+        for (tenant, day), reason in sorted(run.failed.items(), key=lambda item: (item[0][1], str(item[0][0])))
+    ]
+
+
+def _published_metadata(run: ModelRun, names: TenantNames) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"published": len(run.published), "failed": len(run.failed)}
+    if run.failed:
+        metadata["failures"] = dg.TableMetadataValue(
+            records=[dg.TableRecord(row) for row in failures(run, names)],
+            schema=dg.TableSchema([dg.TableColumn("tenant"), dg.TableColumn("date"), dg.TableColumn("reason")]),
+        )
+    return metadata
+
+
+def _of_expectation(result: CheckResult, names: TenantNames) -> dg.AssetCheckResult:
+    metadata: dict[str, Any] = {"failed_rows": result.failed_rows, "checked_rows": result.total_rows}
+    if result.broken:
+        metadata["broken"] = [f"{names.get(str(tenant), str(tenant))} {day}" for tenant, day in result.broken]
+    if result.sample:
+        metadata["sample"] = dg.MetadataValue.json(
+            [{key: _plain(value) for key, value in row.items()} for row in result.sample[:_SAMPLE_ROWS]]
+        )
+    return dg.AssetCheckResult(
+        check_name=result.check, passed=result.passed, severity=_SEVERITY[result.severity], metadata=metadata
+    )
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -1,0 +1,58 @@
+"""From marks on (model, date) to as few runs as make exactly those anew. Pure."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from dbt_like_sql.project import Project
+from platform_assets.partitions import DateRange, contiguous
+from platform_assets.store import DueMark
+from platform_core.warehouse.contracts import UNDATED
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run: the relations to make, upstreams first, and for which dates (None: models without dates)."""
+
+    relations: tuple[str, ...]
+    dates: DateRange | None
+
+
+def plan(project: Project, marks: Sequence[DueMark], first_date: date, today: date) -> tuple[PlannedRun, ...]:
+    """The runs that the marks ask for, oldest dates first.
+
+    Dirty dimensions come alone: publishing them marks what reads them, which the next plan then has. A date ahead of
+    today is made by today's partition. A mart without any dirty date is refreshed by today's partition as well.
+    """
+    known = [mark for mark in marks if mark.model in project.models]
+    dimensions = {mark.model for mark in known if project.models[mark.model].layer == "dimensions"}
+    if dimensions:
+        return (PlannedRun(_ordered(project, dimensions), None),)
+    by_date: dict[date, set[str]] = {}
+    for mark in known:
+        day = today if mark.date == UNDATED else min(mark.date, today)
+        if day >= first_date:
+            by_date.setdefault(day, set()).add(mark.model)
+    return tuple(
+        PlannedRun(_ordered(project, _with_readers(project, _models_in(by_date, dates))), dates)
+        for dates in contiguous(by_date)
+    )
+
+
+def fingerprint(marks: Iterable[DueMark]) -> str:
+    """Changes whenever a mark comes, goes or is renewed."""
+    text = "\n".join(f"{mark.model} {mark.date} {mark.generation}" for mark in marks)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _models_in(by_date: dict[date, set[str]], dates: DateRange) -> set[str]:
+    return {model for day, models in by_date.items() if dates.first <= day <= dates.last for model in models}
+
+
+def _with_readers(project: Project, relations: set[str]) -> set[str]:
+    return relations.union(*(project.descendants(relation) for relation in relations))
+
+
+def _ordered(project: Project, relations: set[str]) -> tuple[str, ...]:
+    return tuple(relation for relation in project.models if relation in relations)
