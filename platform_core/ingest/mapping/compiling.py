@@ -15,7 +15,8 @@ from platform_core.ingest.mapping.conversion import (
     version_converter,
 )
 from platform_core.ingest.mapping.errors import MappingError
-from platform_core.ingest.mapping.expressions import EvaluationError, ExpressionError, parse_expression
+from platform_core.ingest.mapping.expressions import ExpressionError, parse_expression
+from platform_core.ingest.mapping.functions import EvaluationError
 from platform_core.ingest.mapping.origins import (
     Origin,
     expression_origin,
@@ -32,6 +33,10 @@ from platform_core.ingest.mapping.values import to_text
 MapRow = Callable[[SourceRow], MappedRecord | Rejection]
 _ROW_ERRORS = (ValueError, ArithmeticError, TypeError, EvaluationError, RecursionError)
 """What a value that does not fit may raise; the message names it."""
+
+
+_EXACT: dict[str, type[Any]] = {"number": int, "integer": int, "boolean": bool, "json": list}
+"""What a value may be to be taken as it is."""
 
 
 class NotAllowedError(ValueError):
@@ -55,7 +60,7 @@ def compile_mapping(mapping: Mapping, *, timezone: str) -> MapRow:
         payload: Payload = {}
         name = ""
         try:
-            for name, make in makers:  # noqa: B007 - the handler names the field at which it stopped
+            for name, make in makers:
                 value = make(fields, payload)
                 if value is not None:
                     payload[name] = value
@@ -155,7 +160,8 @@ class _Builder:
             convert = _value_map(spec, convert)
         default = convert(spec.default) if spec.default is not None else None
         if default is None and spec.from_ is not None and len(spec.from_) == 1 and "." not in spec.from_[0]:
-            return _direct(spec.from_[0], convert, empty, text=kind == "text" and spec.values is None)
+            plain = spec.values is None and spec.scale is None and spec.unit is None
+            return _direct(spec.from_[0], convert, empty, kind if plain else "")
 
         def make(fields: Any, payload: Any) -> Any:
             value = origin(fields, payload)
@@ -261,25 +267,26 @@ class _Builder:
         return Rejection(row.number, "NO_KEY", names[0], None, message, row.text)
 
 
-def _direct(name: str, convert: Convert, empty: frozenset[str], *, text: bool) -> Origin:
-    """The usual field: one source field, one conversion."""
-    if text:
+def _direct(name: str, convert: Convert, empty: frozenset[str], kind: str) -> Origin:
+    """The usual field: one source field, one conversion; the usual types first, since this runs for every value."""
+    if kind == "text":
 
         def make_text(fields: Any, payload: Any) -> str | None:
-            del payload
             value = fields.get(name)
-            if type(value) is str and value.isascii():
+            if value.__class__ is str and value.isascii():
                 value = value.strip()
                 return None if value in empty else value
             found = to_text(value)
             return None if found in empty else found
 
         return make_text
+    exact = _EXACT.get(kind)
 
     def make(fields: Any, payload: Any) -> Any:
-        del payload
         value = fields.get(name)
-        if value is None or (type(value) is str and value.strip() in empty):
+        if value is None or value.__class__ is exact:
+            return value
+        if value.__class__ is str and (not value or value in empty or value.strip() in empty):
             return None
         return convert(value)
 

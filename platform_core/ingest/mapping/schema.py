@@ -1,7 +1,7 @@
 """The form of a mapping file; docs/mappings.md explains each key for a user."""
 
 import hashlib
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -16,7 +16,9 @@ NO_VALUE = ("", "-", "--", "N/A", "#N/A", "NULL", "null", "None")
 
 
 def _text_keys(value: Any) -> Any:
-    return {_as_text(k): v for k, v in value.items()} if isinstance(value, dict) else value  # pyright: ignore
+    if not isinstance(value, dict):
+        return value
+    return {_as_text(key): item for key, item in cast("dict[Any, Any]", value).items()}
 
 
 def _as_text(value: Any) -> str:
@@ -107,7 +109,7 @@ class FieldSpec(Strict):
 
 
 def _spec(value: Any) -> Any:
-    return {"from": value} if isinstance(value, str | list) else value
+    return {"from": cast("Any", value)} if isinstance(value, str | list) else value
 
 
 Spec = Annotated[FieldSpec, BeforeValidator(_spec)]

@@ -52,7 +52,7 @@ def _clock(half: str | None, hour: int, minute: int, second: int, fraction: str)
 
 
 def parse_date_text(text: str) -> tuple[date, str] | None:
-    """The date at the start of a text, and what follows it; None when there is none. Raises ValueError for 2024-02-30."""
+    """The date at the start of a text, and what follows it; None without one. Raises ValueError for 2024-02-30."""
     if found := _DATE.match(text):
         rest = text[found.end() :]
     elif found := _COMPACT.fullmatch(text):
@@ -175,9 +175,7 @@ def to_clock_text(value: Any) -> str | None:
     """A time of day as `HH:MM:SS`; `24:00` is `00:00:00`. Raises ValueError."""
     if value is None:
         return None
-    if isinstance(value, datetime):
-        since = timedelta(hours=value.hour, minutes=value.minute, seconds=value.second)
-    elif isinstance(value, time):
+    if isinstance(value, datetime | time):
         since = timedelta(hours=value.hour, minutes=value.minute, seconds=value.second)
     elif isinstance(value, timedelta):
         since = value

@@ -17,11 +17,11 @@ TRUE_TEXTS = frozenset({"true", "t", "1", "y", "yes", "예", "사용", "활성",
 FALSE_TEXTS = frozenset({"false", "f", "0", "n", "no", "아니오", "미사용", "비활성", "×", "x"})
 SECONDS = {"days": 86400.0, "hours": 3600.0, "minutes": 60.0, "seconds": 1.0, "milliseconds": 0.001}
 UNIT_WORDS = {
-    **{word: "days" for word in ("D", "DAY", "DAYS", "일", "TAG")},
-    **{word: "hours" for word in ("H", "HR", "HRS", "HUR", "STD", "HOUR", "HOURS", "시간", "시")},
-    **{word: "minutes" for word in ("MIN", "MINUTE", "MINUTES", "MINS", "M", "분")},
-    **{word: "seconds" for word in ("S", "SEC", "SECOND", "SECONDS", "SECS", "초")},
-    **{word: "milliseconds" for word in ("MS", "MSE", "MSEC")},
+    **dict.fromkeys(("D", "DAY", "DAYS", "일", "TAG"), "days"),
+    **dict.fromkeys(("H", "HR", "HRS", "HUR", "STD", "HOUR", "HOURS", "시간", "시"), "hours"),
+    **dict.fromkeys(("MIN", "MINUTE", "MINUTES", "MINS", "M", "분"), "minutes"),
+    **dict.fromkeys(("S", "SEC", "SECOND", "SECONDS", "SECS", "초"), "seconds"),
+    **dict.fromkeys(("MS", "MSE", "MSEC"), "milliseconds"),
 }
 
 
@@ -50,12 +50,11 @@ def to_number(value: Any, decimal: str = ".") -> int | float | None:
 
     None for empty text. Raises ValueError.
     """
-    kind = type(value)
-    if kind is int:
+    if type(value) is int:
         return value
-    if kind is float:
+    if type(value) is float:
         return _tidy(value)
-    if kind is str:
+    if type(value) is str:
         return _number_of_text(value, decimal)
     if value is None:
         return None

@@ -1,5 +1,6 @@
 """YAML for people: errors name the line, keys come once, and only true and false are booleans."""
 
+import re
 from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -25,7 +26,7 @@ _Loader.yaml_implicit_resolvers = {
 }
 for _first in "tTfF":
     _Loader.yaml_implicit_resolvers.setdefault(_first, []).append(
-        ("tag:yaml.org,2002:bool", __import__("re").compile(r"^(?:true|True|TRUE|false|False|FALSE)$"))
+        ("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"))
     )
 
 
@@ -38,15 +39,17 @@ def read_yaml(text: str, name: str) -> tuple[Any, dict[Place, int]]:
         if node is None:
             return {}, places
         _note_places(node, (), places, name)
-        return cast("Any", loader.construct_document(node)), places
+        return _construct(loader, node), places
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f", line {mark.line + 1}" if mark else ""
         raise MappingError(f"{name}{where}: {error.problem or error.context}.") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise MappingError(f"{name} is not YAML: {error}.") from error
-    finally:
-        loader.dispose()
+
+
+def _construct(loader: _Loader, node: yaml.Node) -> Any:
+    return cast("Any", loader.construct_document(node))  # pyright: ignore[reportUnknownMemberType]
 
 
 def _note_places(node: yaml.Node, place: Place, places: dict[Place, int], name: str) -> None:

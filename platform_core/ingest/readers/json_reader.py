@@ -1,8 +1,8 @@
-"""JSON Lines (streamed) and JSON arrays, also arrays under a path; a broken record is a rejection and the rest goes on."""
+"""JSON Lines (streamed) and JSON arrays, also under a path; a broken record is a rejection, and the rest goes on."""
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Any, cast
 
@@ -31,6 +31,16 @@ def parse_record(text: str) -> dict[str, Any] | str:
     except ValueError as error:
         return f"The record is not JSON: {error}."
     return check_record(value, text)
+
+
+def parse_document(text: str) -> Any:
+    """A whole JSON text as a value; a ValueError (returned, not raised) when it is none."""
+    try:
+        return _DECODER.decode(text.lstrip("\ufeff"))
+    except RecursionError:
+        return ValueError("nested too deeply")
+    except ValueError as error:
+        return error
 
 
 def check_record(value: Any, text: str) -> dict[str, Any] | str:
@@ -83,7 +93,7 @@ class JsonLinesReader:
 
     def headers(self) -> list[str]:
         """The keys of the first record that can be read."""
-        return _first_keys(self.rows())
+        return first_keys(self.rows())
 
     def rows(self) -> Iterator[SourceRow | Rejection]:
         """A row or a rejection for each line that is not blank."""
@@ -123,7 +133,7 @@ class JsonReader:
 
     def headers(self) -> list[str]:
         """The keys of the first record that can be read."""
-        return _first_keys(self.rows())
+        return first_keys(self.rows())
 
     def rows(self) -> Iterator[SourceRow | Rejection]:
         """A row or a rejection for each element of the array."""
@@ -138,8 +148,12 @@ class JsonReader:
                 yield row
 
 
-def _first_keys(rows: Iterator[SourceRow | Rejection]) -> list[str]:
-    return next((list(row.fields) for row in rows if isinstance(row, SourceRow)), [])
+def first_keys(rows: Iterator[SourceRow | Rejection]) -> list[str]:
+    """The fields of the first row that can be read; none when there is none."""
+    for row in rows:
+        if isinstance(row, SourceRow):
+            return list(row.fields)
+    return []
 
 
 def _document_rows(text: str, path: str | None) -> Iterator[SourceRow | Rejection]:
@@ -148,10 +162,9 @@ def _document_rows(text: str, path: str | None) -> Iterator[SourceRow | Rejectio
     if path is None and text.lstrip().startswith("["):
         yield from _array_rows(text)
         return
-    try:
-        document = _DECODER.decode(text)
-    except (ValueError, RecursionError) as error:
-        yield unreadable(1, text, f"The file is not one JSON document: {error}.")
+    document = parse_document(text)
+    if isinstance(document, ValueError):
+        yield unreadable(1, text, f"The file is not one JSON document: {document}.")
         return
     found = walk_path(document, path)
     if isinstance(found, dict) and path is None:
@@ -165,8 +178,9 @@ def _document_rows(text: str, path: str | None) -> Iterator[SourceRow | Rejectio
 
 def _only_array(document: Mapping[str, Any]) -> list[Any] | None:
     """The one array of objects in a document like {"data": [...], "total": 5}."""
-    arrays = [v for v in document.values() if isinstance(v, list) and v and isinstance(v[0], dict)]
-    return cast("list[Any]", arrays[0]) if len(arrays) == 1 and len(document) <= 5 else None
+    arrays = [cast("list[Any]", value) for value in document.values() if isinstance(value, list)]
+    arrays = [array for array in arrays if array and isinstance(array[0], dict)]
+    return arrays[0] if len(arrays) == 1 and len(document) <= 5 else None
 
 
 def record_row(number: int, value: Any) -> SourceRow | Rejection:
@@ -228,6 +242,3 @@ def _end_of_broken(text: str, position: int) -> int:
         elif sign == "," and depth == 0:
             return max(found.start(), position + 1)
     return len(text)
-
-
-RowFactory = Callable[[int, Any], SourceRow | Rejection]

@@ -77,7 +77,7 @@ def _open_file(source: ByteSource, options: FileOptions) -> list[TabularReader]:
     if kind == "excel":
         from platform_core.ingest.readers.excel import open_workbook
 
-        return open_workbook(source, options)
+        return [*open_workbook(source, options)]
     if kind == "json_lines":
         return [JsonLinesReader(source, options)]
     if kind == "json":
