@@ -44,10 +44,14 @@ class Function:
 
 @dataclass(eq=False)
 class Derived:
-    """A CTE, subquery or set operation as a source: one block for each branch, columns matched by position."""
+    """A CTE, subquery or set operation as a source: one block for each branch, columns matched by position.
+
+    `query` is its SQL's tree as its author wrote it.
+    """
 
     blocks: list[Block]
     columns: tuple[str, ...]
+    query: Expr | None = None
 
 
 Source = Relation | Function | Derived
@@ -55,8 +59,11 @@ Source = Relation | Function | Derived
 
 @dataclass(eq=False)
 class Condition:
-    """One conjunct of WHERE or ON. `nullable` names the sources that an outer join may fill with nulls instead of
-    dropping the row, where the conjunct stands in that join's ON; empty otherwise."""
+    """One conjunct of WHERE or ON.
+
+    In the ON of an outer join (`is_outer`) it narrows only the rows of the sources in `nullable`, those that the join
+    fills with nulls; of a full join, none.
+    """
 
     test: Expr
     nullable: frozenset[str] = frozenset()
@@ -109,11 +116,11 @@ class _Builder:
             return self.derived(query.this, ctes, outer)
         if isinstance(query, exp.SetOperation):
             left, right = (self.derived(side, ctes, outer) for side in (query.this, query.expression))
-            return Derived(left.blocks + right.blocks, left.columns)
+            return Derived(left.blocks + right.blocks, left.columns, query)
         if not isinstance(query, exp.Select):
             return Derived([], ())
         block = self._block(query, ctes, outer)
-        return Derived([block], tuple(name for name, _ in block.outputs))
+        return Derived([block], tuple(name for name, _ in block.outputs), query)
 
     def _cte(self, cte: Expr, ctes: Mapping[str, Derived], outer: Block | None) -> Derived:
         """A CTE; one that reads itself sees its first branch's columns."""
@@ -125,7 +132,7 @@ class _Builder:
             made.blocks += self.derived(body.expression, {**ctes, folded(alias.this): made}, outer).blocks
             return made
         made = self.derived(body, ctes, outer)
-        return Derived(made.blocks, _renamed(made.columns, alias))
+        return Derived(made.blocks, _renamed(made.columns, alias), made.query)
 
     def _block(self, query: exp.Select, ctes: Mapping[str, Derived], outer: Block | None) -> Block:
         block = Block(outer)
@@ -157,10 +164,10 @@ class _Builder:
         inner = node.this if isinstance(node, exp.Lateral) else node
         if isinstance(inner, exp.Subquery):
             made = self.derived(inner, ctes, block)
-            return Derived(made.blocks, _renamed(made.columns, alias))
+            return Derived(made.blocks, _renamed(made.columns, alias), made.query)
         if isinstance(inner, exp.Table) and isinstance(inner.this, exp.Identifier):
             if not inner.db and (cte := ctes.get(folded(inner.this))):
-                return Derived(cte.blocks, _renamed(cte.columns, alias))
+                return Derived(cte.blocks, _renamed(cte.columns, alias), cte.query)
             return Relation(name_of(inner), _renamed(tuple(self.catalog.get(name_of(inner), ())), alias))
         call = self._qualified(node, block, ctes)
         columns = _renamed(_names_of_call(inner), alias) or ((name,) if name else ())
@@ -170,7 +177,7 @@ class _Builder:
 
     def _join(self, block: Block, join: Expr, mark: str, before: frozenset[str], ctes: Mapping[str, Derived]) -> None:
         side = join.text("side")
-        nullable = {"LEFT": frozenset({mark}), "RIGHT": before, "FULL": before | {mark}}.get(side, frozenset[str]())
+        nullable = {"LEFT": frozenset({mark}), "RIGHT": before}.get(side, frozenset[str]())
         tests: list[Expr] = []
         if on := join.args.get("on"):
             tests = [self._qualified(part, block, ctes) for part in _conjuncts(on)]
@@ -182,7 +189,7 @@ class _Builder:
                 "FULL": exp.Coalesce(this=left.copy(), expressions=[right.copy()]),
             }.get(side, left)
             tests.append(exp.EQ(this=left, expression=right))
-        block.conditions += [Condition(test, nullable, is_outer=bool(nullable)) for test in tests]
+        block.conditions += [Condition(test, nullable, is_outer=side in ("LEFT", "RIGHT", "FULL")) for test in tests]
 
     def _outputs(self, projection: Expr, block: Block, ctes: Mapping[str, Derived]) -> Iterator[tuple[str, Expr]]:
         if not projection.is_star:
