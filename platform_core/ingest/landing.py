@@ -1,0 +1,238 @@
+"""`land`: rows that a mapping made become stored records, each with exactly one outcome.
+
+Python prepares batches while a second thread copies and merges the one before, so the server and we work at the same
+time. A load commits every COMMIT_ROWS rows, an ordinary file thus all at once: what is committed is whole with its
+counts, its rejected rows and its dirty marks, and after a crash the same file again changes only what is missing.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from datetime import date, datetime
+from types import TracebackType
+from typing import Protocol, Self
+from uuid import UUID
+
+import psycopg
+
+from dbt_like_sql.project import Project
+from platform_core.crash_points import crash_point
+from platform_core.ingest.contracts import LoadRequest, LoadResult, MappedRecord, Outcomes, Rejection
+from platform_core.ingest.dated import DatedLander
+from platform_core.ingest.errors import StrictLoadError, UnknownRecordTypeError, UnknownTenantError
+from platform_core.ingest.loads import OpenLoad
+from platform_core.ingest.master import MasterLander
+from platform_core.ingest.record_types import RECORD_TYPES
+from platform_core.ingest.records import Batch, Preparer, batches
+from platform_core.ingest.store import calendar as calendar_store
+from platform_core.ingest.store import loads as load_store
+from platform_core.ingest.store import rejects as reject_store
+from platform_core.ingest.store.records import Scope
+from platform_core.settings import Settings
+from platform_core.warehouse.connection import Warehouse, transaction
+
+BATCH_ROWS = 20_000
+"""Rows prepared while the batch before is merged: half a second of either, and some 20 MB."""
+COMMIT_ROWS = 200_000
+"""Rows of one transaction. Loads of the same records wait for each other that long, some seconds."""
+_AHEAD = 2
+"""Batches that may wait for the database."""
+_SHOWN = 5
+
+Progress = Callable[[int], None]
+"""Called with the number of rows that the load has dealt with so far."""
+
+
+class Lander(Protocol):
+    """How one kind of record is stored, inside transactions that the caller opens and closes."""
+
+    dates: set[date]
+
+    def begin(self, conn: psycopg.Connection) -> None:
+        """First thing in a transaction."""
+        ...
+
+    def store(self, conn: psycopg.Connection, batch: Batch) -> Outcomes:
+        """Store one batch; rejected rows are not its business."""
+        ...
+
+    def close(self, conn: psycopg.Connection) -> None:
+        """Last thing before the commit."""
+        ...
+
+
+def land(
+    warehouse: Warehouse,
+    settings: Settings,
+    project: Project,
+    request: LoadRequest,
+    items: Iterable[MappedRecord | Rejection],
+    *,
+    now: datetime,
+    progress: Progress | None = None,
+    retried: Mapping[int, UUID] | None = None,
+) -> LoadResult:
+    """Land the rows of one file, sheet or pull as one load, and report it.
+
+    `now` is the moment of arrival. `retried` names, by row number, the rejects that are being tried again. Raises
+    StrictLoadError when the request is strict and a row cannot be used; then nothing lands.
+    """
+    kind = RECORD_TYPES.get(request.record_type)
+    if kind is None:
+        raise UnknownRecordTypeError(
+            f"There is no record type {request.record_type!r}.", hint=f"There are: {', '.join(RECORD_TYPES)}."
+        )
+    with transaction(warehouse, read_only=True) as conn:
+        calendar = calendar_store.load(conn, request.tenant_id)
+        fingerprint = calendar_store.fingerprint(conn, request.tenant_id)
+    if calendar is None:
+        raise UnknownTenantError(f"There is no tenant {request.tenant_id}.", hint="`takt init` makes the first one.")
+    preparer = Preparer(kind, calendar, first_date=settings.first_date, now=now)
+    with OpenLoad(warehouse, request) as load_id:
+        lander: Lander
+        if kind.dated:
+            scope = Scope(request.tenant_id, request.record_type, request.source_system)
+            lander = DatedLander(
+                warehouse,
+                project,
+                scope,
+                load_id=load_id,
+                now=now,
+                first_date=settings.first_date,
+                fingerprint=fingerprint,
+            )
+        else:
+            lander = MasterLander(warehouse, settings, project, request, load_id=load_id, now=now)
+        with _Writer(warehouse, request, load_id, lander, retried or {}) as writer:
+            _pump(batches(items, preparer, size=BATCH_ROWS), writer, progress)
+            return writer.finish(tuple(preparer.warnings()))
+
+
+def _pump(prepared: Iterable[Batch], writer: "_Writer", progress: Progress | None) -> None:
+    """Let another thread write what this one prepares; an error of either ends both."""
+    done = 0
+
+    def wait_for(written: Future[int]) -> None:
+        nonlocal done
+        done += written.result()
+        if progress is not None:
+            progress(done)
+
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="takt-landing") as worker:
+        pending: deque[Future[int]] = deque()
+        for batch in prepared:
+            pending.append(worker.submit(writer.write, batch))
+            if len(pending) > _AHEAD:
+                wait_for(pending.popleft())
+        while pending:
+            wait_for(pending.popleft())
+
+
+class _Writer:
+    """The transactions of one load. Left by an error it takes back what is not committed."""
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        request: LoadRequest,
+        load_id: UUID,
+        lander: Lander,
+        retried: Mapping[int, UUID],
+    ) -> None:
+        self._warehouse, self._request, self._load_id = warehouse, request, load_id
+        self._lander, self._retried = lander, retried
+        self._unit: AbstractContextManager[psycopg.Connection] | None = None
+        self._conn: psycopg.Connection | None = None
+        self._rows = 0
+        self._total = Outcomes()
+        self._by_code: dict[str, int] = {}
+        self._refused: list[Rejection] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._unit is not None:
+            unit, self._unit, self._conn = self._unit, None, None
+            unit.__exit__(kind, error, traceback)
+
+    def write(self, batch: Batch) -> int:
+        """Store a batch, commit when enough has gathered; returns the rows dealt with."""
+        for one in batch.rejections:
+            self._by_code[one.code] = self._by_code.get(one.code, 0) + 1
+        if self._request.strict:
+            self._refused += batch.rejections
+            if self._refused:  # nothing will land: go on only to name every bad row
+                return batch.rows
+        conn = self._open()
+        outcomes = self._lander.store(conn, batch) if batch.lines else Outcomes()
+        outcomes.rejected = len(batch.rejections)
+        self._keep_rejections(conn, batch)
+        load_store.count(conn, self._load_id, outcomes)
+        self._total = Outcomes(**{name: value + getattr(outcomes, name) for name, value in asdict(self._total).items()})
+        self._rows += batch.rows
+        if self._rows >= COMMIT_ROWS and not self._request.strict:
+            self._commit()
+        return batch.rows
+
+    def finish(self, warnings: tuple[str, ...]) -> LoadResult:
+        """End the load well, with its last rows, and report it; raises StrictLoadError instead of landing a part."""
+        if self._refused:
+            self._refuse()
+        load_store.finish(self._open(), self._load_id, list(warnings))
+        self._commit()
+        return LoadResult(
+            self._load_id,
+            self._request,
+            self._total,
+            tuple(sorted(self._lander.dates)),
+            dict(sorted(self._by_code.items())),
+            warnings,
+        )
+
+    def _open(self) -> psycopg.Connection:
+        if self._conn is None:
+            self._unit = transaction(self._warehouse)
+            self._conn = self._unit.__enter__()
+            self._lander.begin(self._conn)
+        return self._conn
+
+    def _commit(self) -> None:
+        self._lander.close(self._open())
+        crash_point("landing.before_commit")
+        unit, self._unit, self._conn, self._rows = self._unit, None, None, 0
+        if unit is not None:
+            unit.__exit__(None, None, None)
+        crash_point("landing.after_commit")
+
+    def _keep_rejections(self, conn: psycopg.Connection, batch: Batch) -> None:
+        again = [one for one in batch.rejections if one.number in self._retried]
+        if again:
+            reject_store.stay(conn, self._request, [self._retried[one.number] for one in again], again)
+        new = [one for one in batch.rejections if one.number not in self._retried]
+        if new:
+            reject_store.insert(conn, self._load_id, self._request, new, dismissed=False)
+        if self._retried:
+            ids = [self._retried[number] for number in batch.numbers if number in self._retried]
+            reject_store.resolve(conn, self._load_id, ids)
+
+    def _refuse(self) -> None:
+        """Take everything back, keep the refused rows where they can be looked at, and say so."""
+        if self._unit is not None:
+            unit, self._unit, self._conn = self._unit, None, None
+            error = StrictLoadError("refused")
+            unit.__exit__(StrictLoadError, error, None)
+        with transaction(self._warehouse) as conn:
+            reject_store.insert(conn, self._load_id, self._request, self._refused, dismissed=True)
+            load_store.count(conn, self._load_id, Outcomes(rejected=len(self._refused)))
+        shown = "; ".join(f"line {one.number}: {one.code}, {one.message}" for one in self._refused[:_SHOWN])
+        more = len(self._refused) - _SHOWN
+        raise StrictLoadError(
+            f"{len(self._refused)} rows of {self._request.source_name} cannot be used, so nothing of it landed. "
+            f"{shown}{f'; and {more} more' if more > 0 else ''}.",
+            hint=f"Mend the source and load it again; `takt rejects list --load {self._load_id}` shows every one.",
+        )

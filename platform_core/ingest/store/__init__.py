@@ -1,0 +1,1 @@
+"""All SQL of landing, one module for each concern."""
