@@ -16,7 +16,8 @@ select
     sum(
         case
             when customer_order.status in ('cancelled', 'closed') then 0
-            else greatest(customer_order.order_qty - customer_order.delivered_qty, 0)
+            when customer_order.delivered_qty >= customer_order.order_qty then 0
+            else customer_order.order_qty - customer_order.delivered_qty
         end
     ) as open_qty
 from staging.stg_order as customer_order
