@@ -1,7 +1,7 @@
 """A mapping as one fast function: every decision that does not depend on the row is made once, here."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -93,13 +93,14 @@ def payload_order(mapping: Mapping) -> list[str]:
 
 
 def _payload_names_read(field: str, spec: FieldSpec, mapping: Mapping) -> set[str]:
+    after = {spec.after} if spec.after else set[str]()
     if spec.expression is None:
-        return set()
+        return after
     try:
         names = parse_expression(spec.expression).names
     except ExpressionError as error:
         raise MappingError(f"{mapping.name}: the expression of {field} {error}.") from error
-    return {name for name in names if name in mapping.fields and name != field}
+    return after | {name for name in names if name in mapping.fields and name != field}
 
 
 class _Builder:
@@ -122,7 +123,7 @@ class _Builder:
         if spec.expression is not None:
             return expression_origin(field, spec.expression, self._names)
         if spec.columns is not None or spec.columns_under is not None:
-            return list_of_columns(field, spec, self._entry_number(field, spec))
+            return list_of_columns(field, spec, self._column_number(field, spec))
         if spec.text_list is not None:
             return list_of_text(field, spec, spec.text_list, self._entry_number(field, spec))
         if spec.items is not None:
@@ -141,6 +142,14 @@ class _Builder:
         entry = "minutes" if field == "downtime_reasons" else "qty"
         return converter(entry, "number", spec, self._mapping, self._zone)
 
+    def _column_number(self, field: str, spec: FieldSpec) -> Callable[[Any, Any], Any]:
+        if spec.unit_from is None:
+            convert = self._entry_number(field, spec)
+            return lambda value, fields: convert(value)
+        unit_of = source_getter(spec.unit_from)
+        decimal = spec.decimal or self._mapping.numbers.decimal
+        return lambda value, fields: convert_with_unit("minutes", value, unit_of(fields), decimal)
+
     def _child(self, name: str, spec: FieldSpec) -> Origin:
         kind = spec.type or ("number" if name in ("qty", "minutes", "cost") else "text")
         return self._finish(name, spec, kind, self._origin(name, spec, kind))
@@ -158,6 +167,8 @@ class _Builder:
             return self._with_unit(field, spec, origin)
         if spec.values is not None:
             convert = _value_map(spec, convert)
+        if spec.after is not None:
+            return _next_day(origin, convert, spec.after, empty)
         default = convert(spec.default) if spec.default is not None else None
         if default is None and spec.from_ is not None and len(spec.from_) == 1 and "." not in spec.from_[0]:
             plain = spec.values is None and spec.scale is None and spec.unit is None
@@ -289,6 +300,21 @@ def _direct(name: str, convert: Convert, empty: frozenset[str], kind: str) -> Or
         if value.__class__ is str and (not value or value in empty or value.strip() in empty):
             return None
         return convert(value)
+
+    return make
+
+
+def _next_day(origin: Origin, convert: Convert, after: str, empty: frozenset[str]) -> Origin:
+    """A time that is moved a day on when it is not after another payload time."""
+
+    def make(fields: Any, payload: Any) -> Any:
+        value = origin(fields, payload)
+        if value is None or (isinstance(value, str) and value.strip() in empty):
+            return None
+        found, start = convert(value), payload.get(after)
+        if found is None or start is None or datetime.fromisoformat(found) > datetime.fromisoformat(start):
+            return found
+        return (datetime.fromisoformat(found) + timedelta(days=1)).isoformat()
 
     return make
 

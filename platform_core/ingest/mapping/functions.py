@@ -3,7 +3,7 @@
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from platform_core.ingest.mapping.times import moment_parser, to_clock_text
@@ -148,6 +148,11 @@ def _minutes_between(values: list[Any]) -> float | None:
     return None if start is None or end is None else (end - start).total_seconds() / 60
 
 
+def _plus_minutes(values: list[Any]) -> str | None:
+    start, minutes = _moment(values[0]), to_number(values[1])
+    return None if start is None or minutes is None else (start + timedelta(minutes=minutes)).isoformat()
+
+
 def _moment(value: Any) -> datetime | None:
     if is_empty(value):
         return None
@@ -181,6 +186,7 @@ FUNCTIONS: dict[str, Function] = {
     "date": Function(_date_text, (1, 1), "the date in a cell or text, as 2024-03-05"),
     "clock": Function(_clock_text, (1, 1), "the time of day in a cell or text, as 08:30:00"),
     "minutes_between": Function(_minutes_between, (2, 2), "minutes from the first payload time to the second"),
+    "plus_minutes": Function(_plus_minutes, (2, 2), "a payload time so many minutes later"),
     "sum_of": Function(_sum_of, (2, 2), "sum_of(rows, 'qty'): sum of a field over the child rows of a JSON record"),
     "first_of": Function(_first_of, (2, 2), "the smallest value of a field over the child rows"),
     "last_of": Function(_last_of, (2, 2), "the greatest value of a field over the child rows"),

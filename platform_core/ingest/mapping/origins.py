@@ -6,7 +6,7 @@ from typing import Any, cast
 from platform_core.ingest.mapping.expressions import Step, compile_expression, parse_expression
 from platform_core.ingest.mapping.schema import ChildRows, FieldSpec, TextList
 from platform_core.ingest.mapping.times import joined_moment
-from platform_core.ingest.mapping.values import to_number, to_text
+from platform_core.ingest.mapping.values import to_text
 from platform_core.ingest.readers.headers import folded, normal_name
 
 Row = tuple[Any, Any]
@@ -82,7 +82,7 @@ def expression_origin(field: str, text: str, payload_names: frozenset[str]) -> O
     return lambda fields, payload: run((fields, payload))
 
 
-def list_of_columns(field: str, spec: FieldSpec, convert: Callable[[Any], Any]) -> Origin:
+def list_of_columns(field: str, spec: FieldSpec, convert: Callable[[Any, Any], Any]) -> Origin:
     """A list with an entry for each column that holds more than zero; None when all are empty."""
     label_key, value_key = spec.names or KNOWN_NAMES.get(field, ("name", "value"))
     fixed = [(name, label) for name, label in (spec.columns or {}).items()]
@@ -97,7 +97,7 @@ def list_of_columns(field: str, spec: FieldSpec, convert: Callable[[Any], Any]) 
             value = fields.get(name)
             if value is None or (isinstance(value, str) and value.strip() in empty):
                 continue
-            number = convert(value)
+            number = convert(value, fields)
             found = found or number is not None
             if number:
                 entries.append({label_key: label, value_key: number})
@@ -106,19 +106,21 @@ def list_of_columns(field: str, spec: FieldSpec, convert: Callable[[Any], Any]) 
     return build
 
 
-def _columns_under(prefix: str, fixed: list[tuple[str, Any]]) -> Callable[[Any], list[tuple[str, Any]]]:
-    start = folded(prefix)
+def _columns_under(groups: Sequence[str], fixed: list[tuple[str, Any]]) -> Callable[[Any], list[tuple[str, Any]]]:
     named = {folded(name): label for name, label in fixed}
     known: dict[tuple[str, ...], list[tuple[str, Any]]] = {}
+
+    def label_of(name: str) -> Any:
+        short = folded(name)
+        if short in named:
+            return named[short]
+        group = next((group for group in groups if short.startswith(folded(group)) and short != folded(group)), None)
+        return None if group is None else _rest_of(name, group)
 
     def columns(fields: Any) -> list[tuple[str, Any]]:
         names = tuple(fields)
         if names not in known:
-            known[names] = [
-                (name, named.get(folded(name), _rest_of(name, prefix)))
-                for name in names
-                if folded(name) in named or (folded(name).startswith(start) and folded(name) != start)
-            ]
+            known[names] = [(name, label) for name in names if (label := label_of(name)) is not None]
         return known[names]
 
     return columns
@@ -176,8 +178,3 @@ def list_of_children(form: ChildRows, makers: Sequence[tuple[str, Origin]]) -> O
         return entries
 
     return build
-
-
-def quantity(value: Any) -> int | float | None:
-    """The number of a list's entry; raises ValueError."""
-    return to_number(value)

@@ -73,8 +73,8 @@ class FieldSpec(Strict):
     expression: str | None = None
     columns: ValueMap | None = None
     """A list built of columns: source column to the name of the entry."""
-    columns_under: str | None = None
-    """The same with every column whose header begins with this text; the rest of the header is the name."""
+    columns_under: Names | None = None
+    """The same with every column whose header begins with one of these; the rest of the header is the name."""
     text_list: TextList | None = None
     items: ChildRows | None = None
     names: tuple[str, str] | None = None
@@ -96,6 +96,8 @@ class FieldSpec(Strict):
     """Forms of a date or time as strptime writes them, or epoch, epoch_ms."""
     timezone: Zone | None = None
     decimal: Literal[".", ","] | None = None
+    after: str | None = None
+    """A payload time; one that is not after it belongs to the next day, as the end of a night shift does."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> "FieldSpec":
@@ -153,6 +155,7 @@ class Mapping(Strict):
         if kind is None:
             raise ValueError(f"record_type: no record type `{self.record_type}`; there are {', '.join(RECORD_TYPES)}")
         unknown = [name for name in self.fields if name not in kind.fields]
+        unknown += [spec.after for spec in self.fields.values() if spec.after and spec.after not in self.fields]
         if unknown:
             raise ValueError(f"fields: {kind.name} has no field {', '.join(unknown)}")
         missing = [name for name, field in kind.fields.items() if field.required and name not in self.fields]
