@@ -70,6 +70,8 @@ class LoadRequest:
     mapping_digest: str
     strict: bool = False
     retry_of: UUID | None = None
+    columns: tuple[str, ...] | None = None
+    """Names of a delimited file's columns, kept with rejected lines so that they can be read again."""
 
 
 @dataclass

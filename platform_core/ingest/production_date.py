@@ -108,6 +108,10 @@ class Calendar:
         if shift is not None and shift not in known:
             return Placed(local, shift, "unknown_shift")
         moment = moment.astimezone(UTC)
+        if shift is not None:
+            same_day = self._interval((plant, zone), shift, local)
+            if same_day is not None and same_day.start <= moment < same_day.end:
+                return Placed(local, shift)  # nearly every record: no neighbouring day can be nearer
         codes = known if shift is None else (shift,)
         nearest = self._nearest(moment, local, (plant, zone), codes)
         if shift is not None:

@@ -197,7 +197,7 @@ def _add(batch: Batch, item: MappedRecord, preparer: Preparer) -> None:
         batch.repeated.setdefault(key, [batch.places[key]]).append(place)
     batch.lines.append(
         f"{item.number}\t{_escape(key)}\t{_NULL if version is None else version}\t{day or _NULL}\t"
-        f"{_NULL if line_code is None else _escape(line_code)}\t{_escape(prepared.text)}\t"
+        f"{_NULL if line_code is None else _escape(line_code)}\t{_escape_json(prepared.text)}\t"
         f"\\\\x{prepared.content_hash.hex()}"
     )
     batch.versions.append(version)
@@ -211,6 +211,11 @@ def _add(batch: Batch, item: MappedRecord, preparer: Preparer) -> None:
 
 def _escape(text: str) -> str:
     return text.translate(_ESCAPES) if _SPECIAL(text) else text
+
+
+def _escape_json(text: str) -> str:
+    """JSON has no control characters left, so only its backslashes mean something to COPY."""
+    return text.replace("\\", "\\\\") if "\\" in text else text
 
 
 def _rejection(item: MappedRecord, verdict: InvalidRecord) -> Rejection:

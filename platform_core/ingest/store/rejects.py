@@ -22,11 +22,11 @@ where old.tenant_id = %(tenant_id)s and old.status = 'open' and md5(old.original
 INSERT: Final = """
 insert into core.rejected_record (
     tenant_id, load_id, source_system, record_type, mapping_name, source_name, source_row, reason_code, field, value,
-    message, original, status, resolved_at
+    message, original, columns, status, resolved_at
 )
 select
     %(tenant_id)s, %(load_id)s, %(source_system)s, %(record_type)s, %(mapping_name)s, %(source_name)s, number, code,
-    field, value, message, text, %(status)s, case when %(status)s = 'dismissed' then clock_timestamp() end
+    field, value, message, text, %(columns)s, %(status)s, case when %(status)s = 'dismissed' then clock_timestamp() end
 from unnest(
     %(numbers)s::bigint[], %(codes)s::text[], %(fields)s::text[], %(values)s::text[], %(messages)s::text[],
     %(texts)s::text[]
@@ -75,6 +75,7 @@ def _columns(request: LoadRequest, rejections: Sequence[Rejection]) -> dict[str,
         "record_type": request.record_type,
         "mapping_name": request.mapping_name,
         "source_name": request.source_name,
+        "columns": None if request.columns is None else list(request.columns),
         "numbers": [one.number for one in rejections],
         "codes": [one.code for one in rejections],
         "fields": [_storable(one.field) for one in rejections],
