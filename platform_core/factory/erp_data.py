@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 
 from platform_core.factory.contracts import EquipmentEvent, Feed, History, Interval, Json, Plant, WorkOrder
-from platform_core.factory.rows import equipment_event, local, mes_work_order, naive, order, stock
+from platform_core.factory.rows import DEFECTS_KO, equipment_event, local, mes_work_order, naive, order, stock
 
-_DETAILS = ("rework_qty", "scrap_qty", "defect_details", "downtime_reasons", "cycle_time_avg_sec")
+_DETAILS = ("rework_qty", "scrap_qty", "downtime_reasons", "cycle_time_avg_sec")
 _UNREPORTED: Mapping[Feed, tuple[str, ...]] = {
     "mes_json": (),
     "mes_csv": (*_DETAILS, "planned_qty"),
@@ -48,6 +48,8 @@ def _work_orders(history: History) -> list[Json]:
         row = mes_work_order(each, history.plant.zone)
         for name in _UNREPORTED[feeds[each.line]]:
             del row[name]
+        if feeds[each.line] != "mes_json":
+            row["defect_details"] = [{"type": DEFECTS_KO[kind], "qty": number} for kind, number in each.defects]
         rows.append(row | {"updated_at": local(each.version, history.plant.zone)})
     return rows
 

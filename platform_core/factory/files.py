@@ -15,15 +15,15 @@ from platform_core.factory.contracts import (
     EquipmentEvent,
     History,
     Line,
-    Order,
     Outcome,
     Plant,
     SourceFile,
     Stock,
     WorkOrder,
 )
-from platform_core.factory.rows import json_line, naive, payload_of
-from platform_core.factory.spreadsheet import write_daily_report
+from platform_core.factory.production import DEFECT_TYPES
+from platform_core.factory.rows import DEFECTS_KO, json_line, naive, payload_of
+from platform_core.factory.spreadsheet import DailyReport, write_daily_report
 
 Write = Callable[[Path, Sequence[Delivery], Plant], None]
 
@@ -61,52 +61,63 @@ def _write_plain_csv(path: Path, deliveries: Sequence[Delivery], plant: Plant) -
 
 
 SHIFTS_KO = {"day": "주간", "evening": "저녁", "night": "야간"}
-STOPS_KO = {"setup": "품목교체", "breakdown": "설비고장", "material_wait": "자재대기", "minor_stop": "순간정지"}
-DEFECTS_KO = {
-    "missing_part": "부품누락",
-    "misalignment": "조립불량",
-    "dimension": "치수불량",
-    "burr": "버",
-    "label": "라벨불량",
-    "seal": "씰링불량",
-    "scratch": "스크래치",
-    "stain": "오염",
-}
-WORK_ORDER_KO = (
+_WORK_ORDER_KO = (
     "작업지시번호", "라인코드", "설비코드", "품목코드", "근무조", "작업자", "시작일시", "종료일시",
     "생산수량", "양품수량", "불량수량", "가동시간(분)", "비가동시간(분)", "상태",
 )  # fmt: skip
 
 
 def _write_work_orders_ko(path: Path, deliveries: Sequence[Delivery], plant: Plant) -> None:
+    orders = _work_orders(deliveries)
+    kinds = _defect_types(orders, plant)
     rows = [
         [
             order.id, order.line, order.equipment, order.product, SHIFTS_KO[order.shift], order.operator,
             naive(order.start, plant.zone), naive(order.end, plant.zone),
             order.total, order.good, order.defect, order.runtime, order.downtime, "정상",
+            *(dict(order.defects).get(kind) for kind in kinds),
         ]
-        for order in _work_orders(deliveries)
+        for order in orders
     ]  # fmt: skip
-    write_csv(path, WORK_ORDER_KO, rows, encoding="cp949")
+    header = [*_WORK_ORDER_KO, *(f"불량유형 {DEFECTS_KO[kind]}" for kind in kinds)]
+    write_csv(path, header, rows, encoding="cp949")
 
 
-DAILY_REPORT_KO = (
+_DAILY_REPORT_KO = (
     "생산일자", "라인", "품번", "품명", "근무조", "시작시간", "종료시간", "계획수량", "생산수량", "양품수량",
-    "불량수량", "가동시간(분)", "비가동시간(분)", "비고",
+    "불량수량", "가동시간(분)", "비가동시간(분)",
 )  # fmt: skip
 
 
 def _write_daily_report(path: Path, deliveries: Sequence[Delivery], plant: Plant) -> None:
+    orders = _work_orders(deliveries)
+    kinds = _defect_types(orders, plant)
     rows = [
         [
             order.day, order.line, order.product, plant.products[order.product].name, SHIFTS_KO[order.shift],
             order.start.astimezone(plant.zone).strftime("%H:%M"), order.end.astimezone(plant.zone).strftime("%H:%M"),
-            order.planned, order.total, order.good, order.defect, order.runtime, order.downtime, None,
+            order.planned, order.total, order.good, order.defect, order.runtime, order.downtime,
+            *(dict(order.defects).get(kind) for kind in kinds),
         ]
-        for order in _work_orders(deliveries)
+        for order in orders
     ]  # fmt: skip
-    title = f"{plant.display_name} 일일 생산 보고서"
-    write_daily_report(path, title, f"작성일: {deliveries[0].day}", DAILY_REPORT_KO, rows)
+    report = DailyReport(
+        title=f"{plant.display_name} 일일 생산 보고서",
+        subtitle=f"작성일: {deliveries[0].day}",
+        header=_DAILY_REPORT_KO,
+        group="불량내역",
+        group_header=[DEFECTS_KO[kind] for kind in kinds],
+        rows=rows,
+        total_label="합계",
+        totalled=range(7, 13),
+    )
+    write_daily_report(path, report)
+
+
+def _defect_types(orders: Sequence[WorkOrder], plant: Plant) -> list[str]:
+    """The defect types of the lines in a file, as its columns."""
+    lines = {order.line for order in orders}
+    return [kind for line in plant.lines if line.code in lines for kind in DEFECT_TYPES[line.category]]
 
 
 def _work_orders(deliveries: Sequence[Delivery]) -> list[WorkOrder]:
@@ -123,7 +134,6 @@ _FEEDS = (
     _Feed("orders", "takt_order", "order", "erp/orders_{day}.csv", _write_plain_csv),
 )
 _RANK = {feed.name: rank for rank, feed in enumerate(_FEEDS)}
-_BY_NAME = {feed.name: feed for feed in _FEEDS}
 
 
 def _feed_of(delivery: Delivery, lines: dict[str, Line]) -> str:
@@ -229,8 +239,3 @@ def write_manifest(path: Path, plants: Sequence[Plant], files: Sequence[SourceFi
         ],
     }
     path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-
-
-def is_order(record: object) -> bool:
-    """Whether a delivered record is a customer's order."""
-    return isinstance(record, Order)

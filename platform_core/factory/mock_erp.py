@@ -278,4 +278,3 @@ def _matches(row: Json, condition: Sequence[Any]) -> bool:
     if operator in ("=", "!="):
         return (str(actual) == str(value)) == (operator == "=")
     raise _Refusal(417, f"The operator {operator} is not known here.")
-

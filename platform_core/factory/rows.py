@@ -8,6 +8,18 @@ from zoneinfo import ZoneInfo
 
 from platform_core.factory.contracts import Delivery, EquipmentEvent, Json, Order, Plant, Stock, WorkOrder
 
+DEFECTS_KO = {
+    "missing_part": "부품누락",
+    "misalignment": "조립불량",
+    "dimension": "치수불량",
+    "burr": "버",
+    "label": "라벨불량",
+    "seal": "씰링불량",
+    "scratch": "스크래치",
+    "stain": "오염",
+}
+"""What the plant's Korean systems call the defect types."""
+
 
 def local(moment: datetime, zone: ZoneInfo) -> str:
     """ISO 8601 with the plant's offset, to the second."""

@@ -4,6 +4,7 @@ import io
 import re
 import zipfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,23 @@ _STAMP = (2020, 1, 1, 0, 0, 0)
 _WHEN = datetime(2020, 1, 1)  # noqa: DTZ001 - openpyxl writes file properties without a zone
 
 
-def write_daily_report(
-    path: Path, title: str, subtitle: str, header: Sequence[str], rows: Sequence[Sequence[Any]]
-) -> None:
-    """A report as plants keep it: a merged title, who signed it, an empty row, the header, the rows, and a total."""
+@dataclass(frozen=True, slots=True)
+class DailyReport:
+    """A report as plants keep it: a title, a line below it, a header whose last columns share a heading, rows, sums."""
+
+    title: str
+    subtitle: str
+    header: Sequence[str]
+    group: str
+    group_header: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    total_label: str
+    totalled: range
+    """Places (from 0) of the columns that the last row sums up."""
+
+
+def write_daily_report(path: Path, report: DailyReport) -> None:
+    """Write it with the merged cells that such reports have: the title, and a header of two rows."""
     from openpyxl import Workbook
     from openpyxl.styles import Font
 
@@ -24,18 +38,29 @@ def write_daily_report(
     sheet = book.active
     if sheet is None:
         raise ValueError("a new workbook has one sheet")
+    width = len(report.header) + len(report.group_header)
     sheet.title = "생산일보"
-    sheet.append([title])
-    sheet.merge_cells(start_row=1, start_column=1, end_row=1, end_column=len(header))
+    sheet.append([report.title])
+    sheet.merge_cells(start_row=1, start_column=1, end_row=1, end_column=width)
     sheet["A1"].font = Font(bold=True, size=16)
-    sheet.append([subtitle])
+    sheet.append([report.subtitle])
     sheet.append([])
-    sheet.append(list(header))
-    for row in rows:
+    sheet.append([*report.header, report.group])
+    sheet.append([None] * len(report.header) + list(report.group_header))
+    for column in range(1, len(report.header) + 1):
+        sheet.merge_cells(start_row=4, start_column=column, end_row=5, end_column=column)
+    sheet.merge_cells(start_row=4, start_column=len(report.header) + 1, end_row=4, end_column=width)
+    for row in report.rows:
         sheet.append(list(row))
+    sheet.append(_totals(report))
     buffer = io.BytesIO()
     book.save(buffer)
     path.write_bytes(_without_times(buffer.getvalue()))
+
+
+def _totals(report: DailyReport) -> list[Any]:
+    sums = [sum(row[place] for row in report.rows) for place in report.totalled]
+    return [report.total_label, *[None] * (report.totalled.start - 1), *sums]
 
 
 def _without_times(content: bytes) -> bytes:

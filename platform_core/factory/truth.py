@@ -8,6 +8,7 @@ from typing import Any, cast
 from platform_core.factory.bulk import BulkTotals
 from platform_core.factory.contracts import History, Interval, Json, Line, Plant, SourceFile
 from platform_core.factory.production import ideal_cycle
+from platform_core.factory.rows import DEFECTS_KO
 
 Frame = Any
 """A pandas data frame; pandas carries no complete types, so that checking it strictly says nothing."""
@@ -179,8 +180,6 @@ def _defects(histories: Sequence[History]) -> Frame:
     for history in histories:
         feeds = {line.code: line.feed for line in history.plant.lines}
         for order in history.work_orders:
-            if feeds[order.line] != "mes_json":
-                continue
             rows += [
                 {
                     "tenant": history.plant.slug,
@@ -188,7 +187,7 @@ def _defects(histories: Sequence[History]) -> Frame:
                     "line_code": order.line,
                     "product_code": order.product,
                     "shift": order.shift,
-                    "defect_type": kind,
+                    "defect_type": kind if feeds[order.line] == "mes_json" else DEFECTS_KO[kind],
                     "defect_qty": quantity,
                 }
                 for kind, quantity in order.defects
