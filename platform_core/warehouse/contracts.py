@@ -27,6 +27,10 @@ class CheckResult:
     sample: tuple[dict[str, Any], ...] = ()
     failed_by_date: Mapping[TenantDate, int] = field(default_factory=dict[TenantDate, int])
     """Broken rows of each (tenant, date) in `broken`."""
+    sample_by_date: Mapping[TenantDate, tuple[dict[str, Any], ...]] = field(
+        default_factory=dict[TenantDate, tuple[dict[str, Any], ...]]
+    )
+    """Some of the broken rows of each (tenant, date) in `broken`."""
 
 
 @dataclass(frozen=True)

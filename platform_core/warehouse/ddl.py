@@ -38,7 +38,7 @@ def apply_project(warehouse: Warehouse, project: Project) -> tuple[str, ...]:
 
 
 def reader_view(model: Model) -> str | None:
-    """The view through which the API reads the model: `bi.v_<name>`, the model if it is such a view, None in staging."""
+    """The view through which the API reads the model: `bi.v_<name>`, the model itself if a v_*, None in staging."""
     if model.layer == "staging":
         return None
     return model.relation if shape_of(model).is_reader else f"{model.schema}.v_{model.name}"

@@ -59,10 +59,18 @@ class Shape:
 
     @property
     def columns(self) -> tuple[tuple[str, str, bool], ...]:
-        """(name, type, not null) of each column; the grain is never null."""
-        grain = self.model.spec.grain
+        """(name, type, not null) of each column; the grain is never null.
+
+        A column that should not be null, but whose check only warns, may be: the row is published with a warning.
+        """
+        spec = self.model.spec
         return tuple(
-            (column.name, column.type, column.not_null or column.name in grain) for column in self.model.spec.columns
+            (
+                column.name,
+                column.type,
+                column.name in spec.grain or (column.not_null and column.severity == "error"),
+            )
+            for column in spec.columns
         )
 
     @property

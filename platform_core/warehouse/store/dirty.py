@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from platform_core.warehouse.contracts import UNDATED
 
@@ -50,8 +52,28 @@ where model = %(model)s and date = any(%(dates)s)
 """
 
 CLEAR = """
-delete from core.dirty_partition
-where tenant_id = %(tenant)s and model = %(model)s and date = %(date)s and generation <= %(generation)s
+delete from core.dirty_partition as mark
+using jsonb_to_recordset(%(keys)s) as key(tenant_id uuid, date date, generation bigint)
+where mark.model = %(model)s and mark.tenant_id = key.tenant_id and mark.date = key.date
+    and mark.generation <= key.generation
+"""
+
+# The readers come in the project's order, so that every publication takes the marks' locks in one order.
+SPREAD = """
+insert into core.dirty_partition as mark (tenant_id, model, date, reason, due_at)
+select %(tenant)s, reader.model, spread.day, %(reason)s, 'epoch'
+from jsonb_to_recordset(%(readers)s) as reader(place integer, model text, lookback integer, undated boolean)
+cross join lateral (
+    select distinct case when reader.undated then %(undated)s else changed.day + ahead end as day
+    from unnest(%(dates)s::date[]) as changed(day), generate_series(0, reader.lookback) as ahead
+    where changed.day + ahead <= greatest(changed.day, %(today)s::date + 1)
+) as spread
+order by reader.place, spread.day
+on conflict (tenant_id, model, date) do update set
+    generation = nextval('core.dirty_generation'),
+    reason = excluded.reason,
+    marked_at = clock_timestamp(),
+    due_at = least(mark.due_at, excluded.due_at)
 """
 
 # Dates that another version of the model's code filled; sealed ones stay as they are.
@@ -84,6 +106,14 @@ select id, %(model)s, %(undated)s, 'the model changed', 'epoch' from core.tenant
 on conflict (tenant_id, model, date) do update set
     generation = nextval('core.dirty_generation'), due_at = least(mark.due_at, excluded.due_at)
 """
+
+
+class Reader(NamedTuple):
+    """A model that reads another one: how far a change spreads in it; `undated` for a mart."""
+
+    model: str
+    lookback: int
+    undated: bool
 
 
 def mark(
@@ -126,9 +156,31 @@ def generations(conn: psycopg.Connection, model: str, dates: Sequence[date]) -> 
     return {(tenant, day): generation for tenant, day, generation in rows}
 
 
-def clear(conn: psycopg.Connection, *, tenant: UUID, model: str, day: date, generation: int) -> None:
-    """Take a mark away, unless it was made anew after `generation`."""
-    conn.execute(CLEAR, {"tenant": tenant, "model": model, "date": day, "generation": generation})
+def clear(conn: psycopg.Connection, model: str, generations: Mapping[tuple[UUID, date], int]) -> None:
+    """Take marks away, each unless it was made anew after the generation given."""
+    keys = [
+        {"tenant_id": str(tenant), "date": day.isoformat(), "generation": generation}
+        for (tenant, day), generation in generations.items()
+    ]
+    if keys:
+        conn.execute(CLEAR, {"model": model, "keys": Jsonb(keys)})
+
+
+def spread(
+    conn: psycopg.Connection, tenant: UUID, dates: Sequence[date], readers: Sequence[Reader], reason: str, today: date
+) -> None:
+    """Mark a model's readers, in the order given, where a change on those dates reaches them."""
+    if readers and dates:
+        rows = [{"place": place, **reader._asdict()} for place, reader in enumerate(readers)]
+        values = {
+            "tenant": tenant,
+            "readers": Jsonb(rows),
+            "dates": list(dates),
+            "undated": UNDATED,
+            "reason": reason,
+            "today": today,
+        }
+        conn.execute(SPREAD, values)
 
 
 def mark_code_change(conn: psycopg.Connection, model: str, code: str, *, whatever: bool) -> None:

@@ -1,0 +1,307 @@
+"""One range of one model: candidate, audit, and the replacement of each sound (tenant, date) in its own transaction."""
+
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from threading import Event, Lock
+from time import monotonic
+from uuid import UUID
+
+import psycopg
+
+from platform_core.crash_points import crash_point
+from platform_core.warehouse import expectations, quality
+from platform_core.warehouse.connection import autocommit, transaction
+from platform_core.warehouse.contracts import CheckResult, ModelRun, TenantDate
+from platform_core.warehouse.errors import CandidateLostError, ModelRunError, RowsNotComputableError
+from platform_core.warehouse.runs import SHARED, Run, locked
+from platform_core.warehouse.shapes import shape_of
+from platform_core.warehouse.store import changes, dirty, partitions
+from platform_core.warehouse.store import publish as store
+from platform_core.warehouse.store.publish import State
+
+PARALLEL_WORKERS = 2
+"""Of a candidate's SELECT, beside the session itself; the server's own limits apply too."""
+
+PUBLISHERS = 2
+"""Sessions that replace dates side by side: an INSERT uses one core only."""
+
+INDEX_FROM_ROWS = 20_000
+"""Below it, reading the whole candidate for each date costs less than an index."""
+
+OPEN_FOR = timedelta(hours=1)
+"""How long the date of an event that has not ended stays as it is before it is made anew."""
+
+
+@dataclass(frozen=True)
+class _Before:
+    """What stood there when the locks were taken: versions, marks, tenants, and which of the dates are sealed."""
+
+    states: Mapping[TenantDate, State]
+    generations: Mapping[TenantDate, int]
+    sealed: tuple[date, ...]
+    days: tuple[date, ...]
+    keys: tuple[TenantDate, ...]
+    """Tenants that are active, and dates: what is published even without a row."""
+    tenants: tuple[UUID, ...]
+
+    def recorded(self, key: TenantDate) -> list[TenantDate]:
+        """Under which tenants the key's state stands: a model without tenants has one for each of them."""
+        return [(tenant, key[1]) for tenant in self.tenants] if key[0] == SHARED else [key]
+
+
+@dataclass(frozen=True)
+class _Audited:
+    """A candidate and what the audit found in it."""
+
+    name: str
+    counts: Mapping[TenantDate, int]
+    checks: tuple[CheckResult, ...]
+    failed: Mapping[TenantDate, str]
+    open: frozenset[TenantDate]
+
+
+def publish(run: Run, days: Sequence[date]) -> ModelRun:
+    """Make the dates of one range anew; raises RowsNotComputableError where a row makes the SELECT itself fail."""
+    started = monotonic()
+    with locked(run, days) as guard:
+        before = _look(run, guard, days)
+        if not before.days:
+            return ModelRun(run.model.relation, run.run_id, 0, {}, {}, (), monotonic() - started, before.sealed)
+        with _candidate(run, guard) as name:
+            audited = _audit(run, name, before)
+            published = _replace_all(run, guard, audited, before)
+        with transaction(run.warehouse) as conn:  # waits for the disk, and so makes every publication before it durable
+            quality.record(conn, run, audited.checks, {key[0] for key in (*published, *audited.failed)})
+    return ModelRun(
+        model=run.model.relation,
+        run_id=run.run_id,
+        rows=sum(published.values()),
+        published=published,
+        failed=audited.failed,
+        checks=audited.checks,
+        seconds=monotonic() - started,
+        sealed=before.sealed,
+    )
+
+
+def fail(run: Run, day: date, reason: str) -> ModelRun:
+    """Record that one (tenant, date) could not be computed; it keeps its last good version."""
+    started = monotonic()
+    with locked(run, [day]) as guard:
+        before = _look(run, guard, [day])
+        failed = dict.fromkeys(before.keys, reason)
+        with transaction(run.warehouse) as conn:
+            _keep(conn, run, failed, before)
+    return ModelRun(run.model.relation, run.run_id, 0, {}, failed, (), monotonic() - started)
+
+
+def _look(run: Run, guard: psycopg.Connection, days: Sequence[date]) -> _Before:
+    relation = run.model.relation
+    # The marks first: what is marked after this is not in what is read after this, and stays marked.
+    generations = dirty.generations(guard, relation, days)
+    sealed = store.sealed(guard, days) if run.model.is_dated else ()
+    left = tuple(day for day in days if day not in sealed)
+    tenants = (run.tenant,) if run.tenant else store.active_tenants(guard)
+    keys = tuple((tenant, day) for day in left for tenant in (tenants if run.has_tenant else (SHARED,)))
+    return _Before(store.states(guard, relation, days), generations, sealed, left, keys, tenants)
+
+
+@contextmanager
+def _candidate(run: Run, guard: psycopg.Connection) -> Generator[str]:
+    """The name of a candidate, dropped at the end whatever happens, unless the server is gone: then it is swept."""
+    name = run.candidate_name()
+    store.lock_candidate(guard, name)
+    try:
+        yield name
+    finally:
+        if not guard.broken:
+            store.drop_candidate(guard, name)
+
+
+def _audit(run: Run, name: str, before: _Before) -> _Audited:
+    counts = _write(run, name, before)
+    crash_point("publish.after_candidate")
+    checks = expectations.evaluate(run.warehouse, run.model, name, total_rows=sum(counts.values()))
+    crash_point("publish.after_audit")
+    failed = quality.verdict(checks, set(counts) | set(before.keys))
+    with transaction(run.warehouse, read_only=True) as conn:
+        still_open = store.open_keys(conn, name) if _has(run, "is_open") else frozenset[TenantDate]()
+    return _Audited(name, counts, checks, failed, still_open)
+
+
+def _has(run: Run, column: str) -> bool:
+    return any(known.name == column for known in run.model.spec.columns)
+
+
+def _write(run: Run, name: str, before: _Before) -> Mapping[TenantDate, int]:
+    """Fill the candidate; returns its rows by tenant and date."""
+    parameters = {"from_date": before.days[0], "to_date": before.days[-1], "now": run.now}
+    try:
+        with transaction(run.warehouse) as conn:
+            rows = store.create_candidate(
+                conn, run.model, name, parameters, workers=PARALLEL_WORKERS, tenant=run.tenant
+            )
+            if run.model.is_dated and rows >= INDEX_FROM_ROWS and len(before.keys) > 1:
+                store.index_candidate(conn, name, ["tenant_id", "date"])
+    except psycopg.DataError as error:
+        raise RowsNotComputableError(f"{run.model.relation} could not be computed: {_sentence(error)}") from error
+    except (psycopg.ProgrammingError, psycopg.NotSupportedError) as error:
+        raise ModelRunError(
+            f"PostgreSQL refuses the SELECT of {run.model.path.name}: {_sentence(error)}",
+            hint="Run takt init, if the models were changed; otherwise the model is wrong.",
+        ) from error
+    with transaction(run.warehouse, read_only=True) as conn:
+        counts = store.counts(conn, name, tenant=run.has_tenant, dated=run.model.is_dated)
+    if sum(counts.values()) != rows:
+        raise CandidateLostError(
+            f"The candidate of {run.model.relation} has {sum(counts.values())} rows and not the {rows} written to it.",
+            hint="The server was probably restarted; run the same again.",
+        )
+    days = set(before.days)
+    sealed = set(before.sealed)
+    if strays := [key for key in counts if key[0] is None or key[1] not in days | sealed]:
+        raise ModelRunError(
+            f"{run.model.relation} gives rows of {strays[0][1]} and tenant {strays[0][0]}, outside what was asked for.",
+            hint="A dated model selects only rows between :from_date and :to_date, each with a tenant.",
+        )
+    return {(tenant, day): rows for (tenant, day), rows in counts.items() if tenant and day and day in days}
+
+
+def _sentence(error: psycopg.Error) -> str:
+    return error.diag.message_primary or str(error).strip().split("\n", 1)[0]
+
+
+def _replace_all(run: Run, guard: psycopg.Connection, audited: _Audited, before: _Before) -> Mapping[TenantDate, int]:
+    """Publish every sound (tenant, date); returns the rows of each."""
+    if run.model.is_dated:
+        with transaction(run.warehouse) as conn:
+            step = shape_of(run.model).step or "month"
+            partitions.ensure(conn, run.model.relation, before.days[0], before.days[-1], step)
+    keys = [key for key in _in_order({*audited.counts, *before.keys}) if key not in audited.failed]
+    empty = [key for key in keys if not audited.counts.get(key) and not before.states.get(key, State()).rows]
+    with transaction(run.warehouse) as conn:
+        store.relax_commit(conn)
+        _keep(conn, run, audited.failed, before)
+        _record(conn, run, empty, {}, before)
+    unchanged = set(empty)
+    _in_parallel(run, guard, audited, before, [key for key in keys if key not in unchanged])
+    return {key: audited.counts.get(key, 0) for key in keys}
+
+
+def _in_order(keys: set[TenantDate]) -> list[TenantDate]:
+    return sorted(keys, key=lambda key: (key[1], key[0]))
+
+
+def _in_parallel(
+    run: Run, guard: psycopg.Connection, audited: _Audited, before: _Before, keys: Sequence[TenantDate]
+) -> None:
+    """Each key in a transaction of its own, in as many sessions as pay; the first error stops all and is raised."""
+    left, turn, stop = iter(keys), Lock(), Event()
+
+    def work() -> None:
+        with autocommit(run.warehouse) as conn:
+            while not stop.is_set():
+                with turn:
+                    key = next(left, None)
+                    if key is not None:
+                        store.assert_alive(guard)
+                if key is None:
+                    return
+                try:
+                    replace_one(conn, run, audited, before, key)
+                except BaseException:
+                    stop.set()
+                    raise
+
+    sessions = min(PUBLISHERS, len(keys))
+    if sessions <= 1:
+        work()
+        return
+    with ThreadPoolExecutor(sessions) as pool:
+        for future in [pool.submit(work) for _ in range(sessions)]:
+            future.result()
+
+
+def replace_one(conn: psycopg.Connection, run: Run, audited: _Audited, before: _Before, key: TenantDate) -> None:
+    """Publish one (tenant, date) in one transaction: its rows and state, its own mark off, its readers' marks on."""
+    expected = audited.counts.get(key, 0)
+    with conn.transaction():
+        store.relax_commit(conn)
+        touched = _touched_by(conn, run, audited.name, key, before)
+        if before.states.get(key, State()).rows or not run.model.is_dated:
+            store.delete(conn, run.model, key, tenant=run.has_tenant)
+        if expected:
+            table = run.model.relation
+            rows = store.insert(conn, run.model, audited.name, key, tenant=run.has_tenant, table=table)
+            if rows != expected:
+                raise CandidateLostError(
+                    f"{run.model.relation} of {key[1]} has {rows} rows to publish, but {expected} were audited.",
+                    hint="The server was probably restarted in between; run the same again.",
+                )
+        _record(conn, run, [key], {key: expected}, before)
+        for tenant, readers, dates in touched:
+            dirty.spread(conn, tenant, dates, readers, f"{run.model.relation} was published", run.today)
+        if key in audited.open:
+            due = run.now + OPEN_FOR
+            dirty.mark(
+                conn,
+                tenant=key[0],
+                model=run.model.relation,
+                dates=[key[1]],
+                reason="an event is still open",
+                lookback=1,
+                due_at=due,
+                today=run.today,
+            )
+        crash_point("publish.before_commit")
+    crash_point("publish.after_commit")
+
+
+def _touched_by(
+    conn: psycopg.Connection, run: Run, candidate: str, key: TenantDate, before: _Before
+) -> list[tuple[UUID, list[dirty.Reader], list[date]]]:
+    """By tenant the readers, in order, each with the dates on which the new rows change what it reads."""
+    if run.model.is_dated:
+        return [(key[0], list(run.readers), [key[1]])]
+    return [
+        (tenant, [reader], changes.dates(conn, run.model, run.project.models[reader.model], candidate, tenant))
+        for reader in run.readers
+        for tenant, _ in before.recorded(key)
+    ]
+
+
+def _record(
+    conn: psycopg.Connection,
+    run: Run,
+    keys: Sequence[TenantDate],
+    rows: Mapping[TenantDate, int],
+    before: _Before,
+) -> None:
+    """State and own mark of published keys; raises when another run has published one of them meanwhile."""
+    done = [
+        (recorded, before.states.get(recorded, State()).version, rows.get(key, 0))
+        for key in keys
+        for recorded in before.recorded(key)
+    ]
+    if done and store.set_published(conn, run.model, run.run_id, done) != len(done):
+        raise CandidateLostError(
+            f"Another run published {run.model.relation} while this one was at it; this one's lock was lost.",
+            hint="Run the same again.",
+        )
+    _clear(conn, run, [key for key, _, _ in done], before)
+
+
+def _keep(conn: psycopg.Connection, run: Run, failed: Mapping[TenantDate, str], before: _Before) -> None:
+    """Keys that keep their last good version; unmarked, as the same rows would only fail again."""
+    reasons = {recorded: reason for key, reason in failed.items() for recorded in before.recorded(key)}
+    if reasons:
+        store.set_failed(conn, run.model.relation, run.run_id, reasons)
+        _clear(conn, run, list(reasons), before)
+
+
+def _clear(conn: psycopg.Connection, run: Run, keys: Sequence[TenantDate], before: _Before) -> None:
+    marks = {key: before.generations[key] for key in keys if key in before.generations}
+    dirty.clear(conn, run.model.relation, marks)
