@@ -49,6 +49,21 @@ where id in (
 )
 returning id
 """
+HAS_LANDED: Final = """
+select exists (
+    select from core.load
+    where tenant_id = %(tenant_id)s and source_name = %(source_name)s and record_type = %(record_type)s
+        and mapping_digest = %(mapping_digest)s and status = 'succeeded'
+)
+"""
+WATERMARK: Final = """
+select watermark from core.source_watermark where tenant_id = %(tenant)s and source_name = %(source_name)s
+"""
+MOVE_WATERMARK: Final = """
+insert into core.source_watermark (tenant_id, source_name, watermark)
+values (%(tenant)s, %(source_name)s, %(watermark)s)
+on conflict (tenant_id, source_name) do update set watermark = excluded.watermark, updated_at = now()
+"""
 
 
 def begin(conn: psycopg.Connection, load_id: UUID, request: LoadRequest) -> None:
@@ -76,3 +91,20 @@ def fail(conn: psycopg.Connection, load_id: UUID, error: str) -> None:
 def fail_interrupted(conn: psycopg.Connection) -> list[UUID]:
     """End the loads whose process is gone."""
     return [row[0] for row in conn.execute(FAIL_INTERRUPTED)]
+
+
+def has_landed(conn: psycopg.Connection, request: LoadRequest) -> bool:
+    """Whether the same source with the same digest was loaded before, and ended well."""
+    row = conn.execute(HAS_LANDED, asdict(request)).fetchone()
+    return bool(row and row[0])
+
+
+def watermark(conn: psycopg.Connection, *, tenant: UUID, source_name: str) -> str | None:
+    """Where the last pull of an incremental source ended; None before the first."""
+    row = conn.execute(WATERMARK, {"tenant": tenant, "source_name": source_name}).fetchone()
+    return None if row is None else str(row[0])
+
+
+def move_watermark(conn: psycopg.Connection, *, tenant: UUID, source_name: str, watermark: str) -> None:
+    """Let the next pull go on from here."""
+    conn.execute(MOVE_WATERMARK, {"tenant": tenant, "source_name": source_name, "watermark": watermark})

@@ -1,7 +1,10 @@
 """SQL of core.rejected_record: rows that could not be used, until they are mended or dismissed."""
 
+import re
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -46,6 +49,121 @@ update core.rejected_record
 set status = 'retried', resolved_at = clock_timestamp(), resolved_load_id = %(load_id)s
 where id = any(%(ids)s)
 """
+
+_CHOICE: Final = """
+    reject.tenant_id = %(tenant)s
+    and (%(status)s::text is null or reject.status = %(status)s)
+    and (%(load_id)s::uuid is null or reject.load_id = %(load_id)s)
+    and (%(code)s::text is null or reject.reason_code = %(code)s)
+    and (%(record_type)s::text is null or reject.record_type = %(record_type)s)
+    and (%(ids)s::text[] is null or reject.id::text like any(%(ids)s::text[]))
+"""
+LIST: Final = (
+    """
+select
+    reject.id,
+    reject.load_id,
+    reject.source_system,
+    reject.record_type,
+    reject.mapping_name,
+    reject.source_name,
+    reject.source_row,
+    reject.reason_code,
+    reject.field,
+    reject.value,
+    reject.message,
+    reject.original,
+    reject.columns,
+    reject.status,
+    reject.resolved_load_id,
+    reject.created_at
+from core.rejected_record as reject
+where """
+    + _CHOICE
+    + """
+order by reject.created_at desc, reject.source_name, reject.source_row
+limit %(limit)s
+"""
+)
+COUNTS: Final = (
+    """
+select reject.reason_code, count(*) from core.rejected_record as reject
+where """
+    + _CHOICE
+    + """
+group by reject.reason_code
+order by 2 desc, 1
+"""
+)
+DISMISS: Final = (
+    """
+update core.rejected_record as reject
+set status = 'dismissed', resolved_at = clock_timestamp()
+where status = 'open' and """
+    + _CHOICE
+)
+
+
+class Reject(NamedTuple):
+    """A row that could not be used, as it is kept; `columns` are those of a delimited line, else it is JSON."""
+
+    id: UUID
+    load_id: UUID
+    source_system: str
+    record_type: str
+    mapping_name: str
+    source_name: str
+    source_row: int
+    reason_code: str
+    field: str | None
+    value: str | None
+    message: str
+    original: str
+    columns: list[str] | None
+    status: str
+    resolved_load_id: UUID | None
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which rejects are meant; what is None does not matter. `ids` may be the beginnings of ids."""
+
+    ids: tuple[str, ...] | None = None
+    load_id: UUID | None = None
+    code: str | None = None
+    record_type: str | None = None
+    status: str | None = "open"
+
+    def values(self, tenant: UUID) -> dict[str, Any]:
+        """The parameters of a query."""
+        beginnings = None if self.ids is None else [f"{_HEX.sub('', one.lower())}%" for one in self.ids]
+        return {
+            "tenant": tenant,
+            "ids": beginnings,
+            "load_id": self.load_id,
+            "code": self.code,
+            "record_type": self.record_type,
+            "status": self.status,
+        }
+
+
+_HEX = re.compile(r"[^0-9a-f-]")
+
+
+def chosen(conn: psycopg.Connection, tenant: UUID, choice: Choice, *, limit: int | None) -> list[Reject]:
+    """Rejects, the newest first."""
+    return [Reject(*row) for row in conn.execute(LIST, choice.values(tenant) | {"limit": limit}, prepare=False)]
+
+
+def counts(conn: psycopg.Connection, tenant: UUID, choice: Choice) -> dict[str, int]:
+    """How many for each reason, the most frequent first."""
+    return dict(conn.execute(COUNTS, choice.values(tenant), prepare=False).fetchall())
+
+
+def dismiss(conn: psycopg.Connection, tenant: UUID, choice: Choice) -> int:
+    """Nobody will mend these; returns how many were open until now."""
+    return conn.execute(DISMISS, choice.values(tenant), prepare=False).rowcount
 
 
 def insert(

@@ -1,0 +1,254 @@
+"""Bringing records in: from files, from a configured source, from seeds; each table or pull is one load."""
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Mapping as Mapping_
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+from uuid import UUID
+
+from dbt_like_sql.errors import TaktError
+from dbt_like_sql.project import Project
+from platform_core.ingest.choosing import Chosen, InputFile, choose, input_files, opened
+from platform_core.ingest.contracts import LoadRequest, LoadResult, MappedRecord, Rejection, SourceRow
+from platform_core.ingest.errors import NoMappingError
+from platform_core.ingest.inbox import Handle, TakenFile
+from platform_core.ingest.landing import land
+from platform_core.ingest.mapping import Mapping, compile_mapping, find_mapping, list_mappings, load_mapping
+from platform_core.ingest.mapping.catalogue import SHIPPED
+from platform_core.ingest.readers import TabularReader, open_reader
+from platform_core.ingest.readers.delimited import DelimitedReader
+from platform_core.ingest.record_types import RECORD_TYPES
+from platform_core.ingest.reports import FailedSource, IngestReport, LoadedSource, SkippedSource, as_json
+from platform_core.ingest.sources import find_source, open_source
+from platform_core.ingest.store import loads as load_store
+from platform_core.settings import Settings
+from platform_core.tenants.contracts import Tenant
+from platform_core.warehouse.connection import Warehouse, transaction
+from platform_core.warehouse.errors import WarehouseError
+
+STANDARD_INPUT = "standard input"
+SEED_SYSTEM = "seed"
+SEED_VERSION = 0
+"""Below every version that a real source gives, so that shipped master data never wins over a plant's own."""
+
+Progress = Callable[[str, int], None]
+"""Called with the source's name and the number of its rows dealt with so far."""
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """What every load of one call shares."""
+
+    warehouse: Warehouse
+    settings: Settings
+    project: Project
+    tenant: Tenant
+    now: datetime
+    strict: bool = False
+    progress: Progress | None = None
+
+    def load(self, chosen: Chosen, *, name: str | None = None) -> LoadedSource:
+        """Land one table."""
+        reader, mapping = chosen.reader, chosen.mapping
+        source = name or reader.name
+        request = LoadRequest(
+            self.tenant.id,
+            mapping.source_system,
+            mapping.record_type,
+            source,
+            mapping.name,
+            mapping.digest,
+            strict=self.strict,
+            columns=tuple(reader.headers()) if isinstance(reader, DelimitedReader) else None,
+        )
+        rows = mapped(reader, mapping, self.tenant)
+        return LoadedSource(source, mapping.name, self.land(request, rows), reader.left_out)
+
+    def land(
+        self,
+        request: LoadRequest,
+        items: Iterable[MappedRecord | Rejection],
+        *,
+        retried: Mapping_[int, UUID] | None = None,
+    ) -> LoadResult:
+        """Land items as one load; `retried` names by row the rejects that are tried again."""
+        tell = self.progress
+        return land(
+            self.warehouse,
+            self.settings,
+            self.project,
+            request,
+            items,
+            now=self.now,
+            retried=retried,
+            progress=None if tell is None else lambda rows: tell(request.source_name, rows),
+        )
+
+
+def mapped(reader: TabularReader, mapping: Mapping, tenant: Tenant) -> Iterator[MappedRecord | Rejection]:
+    """The rows of a reader through a mapping, as they are asked for."""
+    map_row = compile_mapping(mapping, timezone=tenant.timezone)
+    for row in reader.rows():
+        yield map_row(row) if isinstance(row, SourceRow) else row
+
+
+def ingest_files(
+    ingest: Ingest, paths: Sequence[str | Path], *, mapping: str | None = None, stdin: BinaryIO | None = None
+) -> IngestReport:
+    """Land files, folders, patterns and `-` (what `stdin` gives), master data before the records that need it.
+
+    Each table gets the mapping named, else the one that fits its headers. A file that fails does not stop the others;
+    a file of a folder that no mapping fits is skipped. Raises NoInputError for a path that means nothing, MappingError
+    for a broken mapping, WarehouseError when the database fails.
+    """
+    named = None if mapping is None else find_mapping(ingest.settings, ingest.tenant.slug, mapping)
+    candidates = [named] if named is not None else list_mappings(ingest.settings, ingest.tenant.slug)
+    files = input_files(path for path in paths if str(path) != "-")
+    with _kept(stdin if any(str(path) == "-" for path in paths) else None) as kept:
+        names: dict[Path, str] = {}
+        if kept is not None:
+            files.append(InputFile(kept, asked=True))
+            names[kept] = STANDARD_INPUT
+        return _ingest_all(ingest, files, candidates, names, named)
+
+
+def _ingest_all(
+    ingest: Ingest,
+    files: Sequence[InputFile],
+    candidates: Sequence[Mapping],
+    names: dict[Path, str],
+    named: Mapping | None,
+) -> IngestReport:
+    loads: list[LoadedSource] = []
+    failed: list[FailedSource] = []
+    skipped: list[SkippedSource] = []
+    chosen: list[tuple[str | None, Chosen]] = []
+    for file in files:
+        shown = names.get(file.path, str(file.path))
+        try:
+            found = choose(file.path, candidates) if named is None else opened(file.path, named)
+        except NoMappingError as error:
+            if file.asked:
+                failed.append(FailedSource.of(shown, error))
+            else:
+                skipped.append(SkippedSource(shown, error.message))
+        except TaktError as error:
+            failed.append(FailedSource.of(shown, error))
+        else:
+            chosen += [(names.get(file.path), one) for one in found]
+    for name, one in sorted(chosen, key=lambda pair: pair[1].mapping.kind.dated):
+        try:
+            loads.append(ingest.load(one, name=name))
+        except WarehouseError:
+            raise
+        except TaktError as error:
+            failed.append(FailedSource.of(name or one.reader.name, error))
+    return IngestReport(tuple(loads), tuple(failed), tuple(skipped))
+
+
+@contextmanager
+def _kept(stream: BinaryIO | None) -> Generator[Path | None]:
+    """A stream that can be read once, as a file that can be read twice."""
+    if stream is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="takt-") as folder:
+        path = Path(folder) / "standard-input"
+        with path.open("wb") as file:
+            shutil.copyfileobj(stream, file, 1 << 20)
+        yield path
+
+
+def ingest_file(
+    ingest: Ingest, path: Path, *, mapping: str | None = None, original: Path | None = None
+) -> IngestReport:
+    """Land one file, called by the name of `original` where it lies elsewhere while it is read.
+
+    Raises NoMappingError, ReaderError, MappingError, StrictLoadError for what is wrong with the file.
+    """
+    slug = ingest.tenant.slug
+    if mapping is not None:
+        found = opened(path, find_mapping(ingest.settings, slug, mapping))
+    else:
+        found = choose(path, list_mappings(ingest.settings, slug))
+    names = [one.reader.name.replace(str(path), str(original or path), 1) for one in found]
+    return IngestReport(tuple(ingest.load(one, name=name) for name, one in zip(names, found, strict=True)))
+
+
+def inbox_handler(ingest: Ingest, *, clock: Callable[[], datetime]) -> Handle:
+    """What an inbox does with a file; a subfolder that is called like a mapping says which one its files need."""
+    known = {mapping.name for mapping in list_mappings(ingest.settings, ingest.tenant.slug)}
+
+    def handle(taken: TakenFile) -> Mapping_[str, Any]:
+        mapping = taken.folder if taken.folder in known else None
+        arrived = replace(ingest, now=clock())
+        return as_json(ingest_file(arrived, taken.path, mapping=mapping, original=taken.original))
+
+    return handle
+
+
+def ingest_source(ingest: Ingest, name: str) -> IngestReport:
+    """Land what a configured source gives, from where its last pull ended.
+
+    The watermark moves only when everything before it has landed; what is pulled twice lands as unchanged. Raises
+    UnknownSourceError, MappingError, ReaderError, and StrictLoadError for a strict pull.
+    """
+    source = find_source(ingest.settings, ingest.tenant.slug, name)
+    tenant = ingest.tenant.id
+    mark = None
+    if source.incremental:
+        with transaction(ingest.warehouse, read_only=True) as conn:
+            mark = load_store.watermark(conn, tenant=tenant, source_name=source.name)
+    loads: list[LoadedSource] = []
+    for reader in open_source(source, watermark=mark):
+        loads.append(ingest.load(Chosen(reader, source.mapping)))
+        seen = getattr(reader, "watermark", None)
+        if source.incremental and seen is not None and seen != mark:
+            with transaction(ingest.warehouse) as conn:
+                load_store.move_watermark(conn, tenant=tenant, source_name=source.name, watermark=str(seen))
+    return IngestReport(tuple(loads))
+
+
+def load_seeds(
+    warehouse: Warehouse,
+    settings: Settings,
+    project: Project,
+    tenant: Tenant,
+    folder: Path,
+    *,
+    now: datetime,
+    version: int | None = SEED_VERSION,
+) -> IngestReport:
+    """Land the master data of a folder: `<record_type>.csv` in canonical names; what has landed is not read again.
+
+    As seeds they lose against anything a real source says; `version=None` makes them arrive like any other file.
+    """
+    ingest = Ingest(warehouse, settings, project, tenant, now)
+    loads: list[LoadedSource] = []
+    for name in RECORD_TYPES:
+        path = folder / f"{name}.csv"
+        if path.is_file():
+            mapping = load_mapping(SHIPPED / f"takt_{name}.yml")
+            digest = hashlib.sha256(path.read_bytes() + mapping.digest.encode()).hexdigest()
+            request = LoadRequest(tenant.id, SEED_SYSTEM, name, f"seed {path.name}", mapping.name, digest, strict=True)
+            if not _has_landed(warehouse, request):
+                (reader,) = open_reader(path, mapping.reader)
+                rows = _with_version(mapped(reader, mapping, tenant), version)
+                loads.append(LoadedSource(request.source_name, mapping.name, ingest.land(request, rows)))
+    return IngestReport(tuple(loads))
+
+
+def _with_version(items: Iterable[MappedRecord | Rejection], version: int | None) -> Iterator[MappedRecord | Rejection]:
+    for item in items:
+        yield replace(item, source_version=version) if isinstance(item, MappedRecord) else item
+
+
+def _has_landed(warehouse: Warehouse, request: LoadRequest) -> bool:
+    with transaction(warehouse, read_only=True) as conn:
+        return load_store.has_landed(conn, request)
