@@ -5,11 +5,11 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
-from platform_core.warehouse.expectations import check_names
 
 from dbt_like_sql.contracts import Model
 from platform_assets.metadata import relation_key
 from platform_core.warehouse.contracts import UNDATED, CheckResult, ModelRun
+from platform_core.warehouse.rules import rules_of
 
 DATES_PUBLISHED = "dates_published"
 """Of each model: whether every date (of every tenant) of the run was published."""
@@ -31,12 +31,7 @@ def check_specs(model: Model, partitions: dg.PartitionsDefinition[str] | None) -
     None is blocking: that would skip the marts for all dates when one date is broken; publication is the gate.
     """
     key = relation_key(model.relation)
-    described = {check.name: check.description for check in model.spec.checks}
-    specs = [
-        dg.AssetCheckSpec(name, asset=key, description=described.get(name))
-        for name in check_names(model)
-        if name != DATES_PUBLISHED
-    ]
+    specs = [dg.AssetCheckSpec(rule.name, asset=key, description=rule.description) for rule in rules_of(model)]
     # A check that knows partitions shows each date's own verdict inside one run.
     specs.append(
         dg.AssetCheckSpec(

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
-from platform_assets.jobs import DAILY, MAINTENANCE
+from platform_assets.jobs import DAILY, DIMENSIONS, MAINTENANCE
 from platform_assets.partitions import DateRange, range_tags
 from platform_assets.plants import latest_zone, today_in
 
@@ -23,7 +23,7 @@ def schedules(zones: Sequence[str], now: datetime) -> list[dg.ScheduleDefinition
     """
     newest = latest_zone(zones, now)
     daily = [_daily_refresh(DAILY_REFRESH if zone == newest else _named(zone), zone) for zone in zones]
-    return [*daily, _hourly_refresh(zones), _maintenance(newest)]
+    return [*daily, _hourly_refresh(zones), _master_data(newest), _maintenance(newest)]
 
 
 def _named(zone: str) -> str:
@@ -60,6 +60,17 @@ def _hourly_refresh(zones: Sequence[str]) -> dg.ScheduleDefinition:
         return _request(HOURLY_REFRESH, DateRange(min(today), max(today)))
 
     return hourly_refresh
+
+
+def _master_data(zone: str) -> dg.ScheduleDefinition:
+    return dg.ScheduleDefinition(
+        name="master_data",
+        job_name=DIMENSIONS,
+        cron_schedule="30 1 * * *",
+        execution_timezone=zone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Each night, before the daily refresh: pull lines, products and other master data.",
+    )
 
 
 def _maintenance(zone: str) -> dg.ScheduleDefinition:

@@ -9,7 +9,6 @@ from dbt_like_sql.project import Project
 from platform_assets.jobs import OPERATIONS_GROUP
 from platform_assets.plants import latest_zone, today_in
 from platform_assets.resources import WarehouseResource
-from platform_core.warehouse.maintenance import maintain
 
 
 def maintenance_asset(project: Project, zones: tuple[str, ...]) -> dg.AssetsDefinition:
@@ -24,6 +23,8 @@ def maintenance_asset(project: Project, zones: tuple[str, ...]) -> dg.AssetsDefi
         pool="maintenance",
     )
     def maintenance(warehouse: WarehouseResource) -> dg.MaterializeResult:
+        from platform_core.warehouse.maintenance import maintain
+
         now = warehouse.now()
         report = maintain(warehouse.open(), warehouse.settings, project, today_in(latest_zone(zones, now), now))
         return dg.MaterializeResult(metadata={"report": dg.MetadataValue.text(str(report))})
