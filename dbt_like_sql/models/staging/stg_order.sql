@@ -6,29 +6,17 @@ select
     record.load_id,
     record.source_row,
     record.line_code,
-    payload.order_id,
-    payload.customer_code,
-    payload.product_code,
-    payload.order_qty,
-    payload.delivered_qty,
-    payload.delivery_date,
-    payload.delivered_date,
-    payload.priority,
-    payload.status,
-    payload.created_at
+    record.raw_data ->> 'order_id' as order_id,
+    record.raw_data ->> 'customer_code' as customer_code,
+    record.raw_data ->> 'product_code' as product_code,
+    (record.raw_data ->> 'order_qty')::numeric as order_qty,
+    (record.raw_data ->> 'delivered_qty')::numeric as delivered_qty,
+    (record.raw_data ->> 'delivery_date')::date as delivery_date,
+    (record.raw_data ->> 'delivered_date')::date as delivered_date,
+    record.raw_data ->> 'priority' as priority,
+    record.raw_data ->> 'status' as status,
+    (record.raw_data ->> 'created_at')::timestamptz as created_at
 from core.erp_mes_data as record
-cross join lateral jsonb_to_record(record.raw_data) as payload(
-    order_id text,
-    customer_code text,
-    product_code text,
-    order_qty numeric,
-    delivered_qty numeric,
-    delivery_date date,
-    delivered_date date,
-    priority text,
-    status text,
-    created_at timestamptz
-)
 where record.record_type = 'order'
     and record.is_current
     and record.business_date between :from_date and :to_date

@@ -6,55 +6,44 @@ select
     record.load_id,
     record.source_row,
     record.line_code,
-    payload.work_order_id,
-    payload.equipment_code,
-    payload.product_code,
-    payload.shift,
-    payload.operator_id,
-    payload.status,
-    payload.start_time,
-    payload.end_time,
-    payload.total_qty,
-    payload.good_qty,
-    payload.defect_qty,
-    payload.rework_qty,
-    payload.scrap_qty,
-    payload.planned_qty,
-    payload.defect_details,
-    payload.cycle_time_avg_sec,
-    payload.runtime_minutes,
-    payload.downtime_minutes,
-    payload.downtime_reasons,
+    record.raw_data ->> 'work_order_id' as work_order_id,
+    record.raw_data ->> 'equipment_code' as equipment_code,
+    record.raw_data ->> 'product_code' as product_code,
+    record.raw_data ->> 'shift' as shift,
+    record.raw_data ->> 'operator_id' as operator_id,
+    record.raw_data ->> 'status' as status,
+    (record.raw_data ->> 'start_time')::timestamptz as start_time,
+    (record.raw_data ->> 'end_time')::timestamptz as end_time,
+    (record.raw_data ->> 'total_qty')::numeric as total_qty,
+    (record.raw_data ->> 'good_qty')::numeric as good_qty,
+    (record.raw_data ->> 'defect_qty')::numeric as defect_qty,
+    (record.raw_data ->> 'rework_qty')::numeric as rework_qty,
+    (record.raw_data ->> 'scrap_qty')::numeric as scrap_qty,
+    (record.raw_data ->> 'planned_qty')::numeric as planned_qty,
+    nullif(record.raw_data -> 'defect_details', 'null') as defect_details,
+    (record.raw_data ->> 'cycle_time_avg_sec')::numeric as cycle_time_avg_sec,
+    (record.raw_data ->> 'runtime_minutes')::numeric as runtime_minutes,
+    (record.raw_data ->> 'downtime_minutes')::numeric as downtime_minutes,
+    nullif(record.raw_data -> 'downtime_reasons', 'null') as downtime_reasons,
+    -- Null without reasons, 0 without setup among them; setup is named twice too rarely to pay for the sum each time.
     case
-        when jsonb_typeof(payload.downtime_reasons) = 'array' then (
-            select coalesce(sum(part.minutes) filter (where part.reason = 'setup'), 0)
-            from jsonb_to_recordset(payload.downtime_reasons) as part(reason text, minutes numeric)
-        )
+        when jsonb_typeof(record.raw_data -> 'downtime_reasons') = 'array' then
+            case
+                when jsonb_array_length(
+                    jsonb_path_query_array(record.raw_data, '$.downtime_reasons[*] ? (@.reason == "setup").minutes')
+                ) > 1 then core.sum_of(
+                    jsonb_path_query_array(record.raw_data, '$.downtime_reasons[*] ? (@.reason == "setup").minutes')
+                )
+                else coalesce(
+                    jsonb_path_query_first(
+                        record.raw_data, '$.downtime_reasons[*] ? (@.reason == "setup").minutes'
+                    )::numeric,
+                    0
+                )
+            end
     end as setup_minutes,
-    payload.quality_checks
+    nullif(record.raw_data -> 'quality_checks', 'null') as quality_checks
 from core.erp_mes_data as record
-cross join lateral jsonb_to_record(record.raw_data) as payload(
-    work_order_id text,
-    equipment_code text,
-    product_code text,
-    shift text,
-    operator_id text,
-    status text,
-    start_time timestamptz,
-    end_time timestamptz,
-    total_qty numeric,
-    good_qty numeric,
-    defect_qty numeric,
-    rework_qty numeric,
-    scrap_qty numeric,
-    planned_qty numeric,
-    defect_details jsonb,
-    cycle_time_avg_sec numeric,
-    runtime_minutes numeric,
-    downtime_minutes numeric,
-    downtime_reasons jsonb,
-    quality_checks jsonb
-)
 where record.record_type = 'work_order'
     and record.is_current
     and record.business_date between :from_date and :to_date

@@ -1,0 +1,1 @@
+drop function core.sum_of(jsonb);
