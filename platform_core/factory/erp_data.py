@@ -88,6 +88,7 @@ def _erpnext_work_order(each: WorkOrder, plant: Plant) -> Json:
         "actual_start_date": naive(each.start, plant.zone),
         "actual_end_date": naive(each.end, plant.zone),
         "wip_warehouse": f"{each.line} - {plant.plant_code}",
+        "operations": [{"idx": 1, "workstation": each.line, "actual_operation_time": each.runtime}],
         "modified": _modified(each.version, plant),
     }
 
@@ -102,8 +103,8 @@ def _erpnext_job_card(each: WorkOrder, plant: Plant) -> Json:
         "work_order": each.id,
         "production_item": each.product,
         "operation": each.line,
-        "workstation": each.equipment,
-        "workstation_type": each.line,
+        "workstation": each.line,
+        "workstation_type": each.equipment,
         "for_quantity": float(each.planned),
         "total_completed_qty": float(each.good),
         "process_loss_qty": float(each.defect),
@@ -129,7 +130,7 @@ def _erpnext_downtime(each: Interval, plant: Plant) -> Json:
     return {
         "name": f"DT-{each.equipment}-{each.start.astimezone(UTC):%Y%m%d%H%M}",
         "docstatus": 1,
-        "workstation": each.equipment,
+        "workstation": each.equipment.split("-")[0],
         "operator": "HR-EMP-00001",
         "from_time": naive(each.start, plant.zone),
         "to_time": naive(end, plant.zone),

@@ -23,6 +23,7 @@ from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 from platform_core.factory.contracts import History, Json
 from platform_core.factory.erp_data import resources_of
+from platform_core.factory.errors import FactoryError
 
 TOKEN = "mock-bearer-token"
 USER, PASSWORD = "takt", "mock-password"
@@ -54,7 +55,10 @@ class _Refusal(Exception):
 
 
 class MockErp:
-    """The server; a context manager. `requests` counts the answers given, by status."""
+    """The server; a context manager. `requests` counts the answers given, by status.
+
+    Raises FactoryError when the port is taken.
+    """
 
     def __init__(
         self, histories: Sequence[History], *, seed: int = 1, port: int = 0, trouble: Trouble | None = None
@@ -65,7 +69,10 @@ class MockErp:
         self._trouble = trouble or Trouble()
         self._seen: set[str] = set()
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
+        try:
+            self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
+        except OSError as error:
+            raise FactoryError(f"The mock ERP can't have port {port}: {error}.", hint="Port 0 takes a free one.") from error
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
@@ -269,6 +276,8 @@ def _matches(row: Json, condition: Sequence[Any]) -> bool:
     """A Frappe filter: [field, operator, value] or [doctype, field, operator, value]."""
     name, operator, value = condition[-3:]
     actual = row.get(name)
+    if operator == "is":
+        return (actual is not None) == (value == "set")
     if actual is None:
         return False
     if operator in (">", ">="):

@@ -1,0 +1,182 @@
+"""From the files of a made-up factory to a built warehouse, and the warehouse's rows in the words of truth.json."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dbt_like_sql.project import Project, load_project
+from platform_core.clock import utc_now
+from platform_core.ingest.contracts import LoadRequest, LoadResult, Rejection, SourceRow
+from platform_core.ingest.landing import land
+from platform_core.ingest.mapping import compile_mapping, find_mapping, reader_options
+from platform_core.ingest.readers import open_reader
+from platform_core.ingest.readers.options import FileOptions
+from platform_core.settings import Settings
+from platform_core.tenants.contracts import Tenant
+from platform_core.tenants.service import create_tenant
+from platform_core.warehouse.connection import Warehouse, transaction
+from platform_core.warehouse.contracts import ModelRun
+from platform_core.warehouse.dirty import due_dates, due_undated
+from platform_core.warehouse.publish import build
+
+Row = dict[str, Any]
+Key = tuple[Any, ...]
+
+
+@cache
+def project() -> Project:
+    """The shipped models."""
+    return load_project()
+
+
+@dataclass(frozen=True)
+class Plants:
+    """A database with the factory's tenants."""
+
+    warehouse: Warehouse
+    settings: Settings
+    tenants: Mapping[str, Tenant]
+
+
+def open_plants(warehouse: Warehouse, settings: Settings, manifest: Row) -> Plants:
+    """Make the tenants of a manifest."""
+    with transaction(warehouse) as connection:
+        tenants = {
+            each["slug"]: create_tenant(connection, each["slug"], each["display_name"], each["timezone"])
+            for each in manifest["tenants"]
+        }
+    return Plants(warehouse, settings, tenants)
+
+
+def ingest_file(plants: Plants, path: Path, tenant: str, mapping_name: str) -> LoadResult:
+    """Read, map and land one file."""
+    mapping = find_mapping(plants.settings, tenant, mapping_name)
+    options = reader_options(mapping)
+    assert isinstance(options, FileOptions)
+    (reader,) = open_reader(path, options)
+    return ingest_rows(plants, tenant, mapping_name, reader.name, reader.rows())
+
+
+def ingest_rows(
+    plants: Plants, tenant: str, mapping_name: str, source_name: str, rows: Iterable[SourceRow | Rejection]
+) -> LoadResult:
+    """Map and land rows."""
+    mapping = find_mapping(plants.settings, tenant, mapping_name)
+    map_row = compile_mapping(mapping, timezone=plants.tenants[tenant].timezone)
+    request = LoadRequest(
+        plants.tenants[tenant].id,
+        mapping.source_system,
+        mapping.record_type,
+        source_name,
+        mapping_name,
+        mapping.digest,
+    )
+    items = (row if isinstance(row, Rejection) else map_row(row) for row in rows)
+    return land(plants.warehouse, plants.settings, project(), request, items, now=utc_now())
+
+
+def ingest_manifest(plants: Plants, output: Path, files: Sequence[Row] | None = None) -> dict[str, LoadResult]:
+    """Ingest the files of the manifest, or these of it in this order; results by path."""
+    files = files if files is not None else read_json(output / "manifest.json")["files"]
+    return {
+        file["path"]: ingest_file(plants, output / file["path"], file["tenant"], file["mapping"]) for file in files
+    }
+
+
+def build_dirty(warehouse: Warehouse, now: datetime | None = None) -> list[ModelRun]:
+    """Build whatever is dirty, until nothing is."""
+    runs: list[ModelRun] = []
+    for attempt in range(5):
+        with transaction(warehouse, read_only=True) as connection:
+            dates, others = due_dates(connection, utc_now()), due_undated(connection, utc_now())
+        if not dates and not others:
+            return runs
+        runs += build(warehouse, project(), dates, now=now or utc_now(), run_id=f"test-{attempt}").runs
+    pytest.fail("still dirty after 5 builds")
+
+
+def read_json(path: Path) -> Row:
+    """A JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+# Reading back -------------------------------------------------------------------------------------------------------
+
+# Table of the truth: relation, key columns, and the truth's columns whose names differ there.
+RELATIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "daily_production": ("bi.fact_daily_production", ("date", "line_code", "product_code", "shift")),
+    "daily_defect": ("bi.fact_daily_defect", ("date", "line_code", "product_code", "shift", "defect_type")),
+    "oee": ("bi.mv_oee_daily", ("date", "line_code", "shift")),
+    "oee_line_day": ("bi.mv_line_performance", ("date", "line_code")),
+    "inventory": ("bi.mv_inventory_coverage", ("date", "product_code", "location")),
+    "orders": ("bi.fact_order_daily", ("date", "product_code", "customer_code")),
+    "equipment": ("bi.fact_equipment_event", ("date", "equipment_code", "event_type")),
+}
+
+
+def query(warehouse: Warehouse, sql: str, *parameters: Any) -> list[Row]:
+    """Rows as dicts."""
+    with transaction(warehouse, read_only=True) as connection:
+        cursor = connection.execute(sql, parameters)  # type: ignore[arg-type]
+        names = [column.name for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def table(warehouse: Warehouse, name: str) -> dict[Key, Row]:
+    """The rows of a truth's table as the warehouse shows them, by tenant slug and key."""
+    relation, key = RELATIONS[name]
+    rows = query(
+        warehouse,
+        f"select tenant.slug as tenant, model.* from {relation} as model "
+        "inner join core.tenants as tenant on tenant.id = model.tenant_id",
+    )
+    return {tuple(plain(row[column]) for column in ("tenant", *key)): row for row in rows}
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it."""
+    if isinstance(value, Decimal):
+        return float(value)
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def assert_shows(warehouse: Warehouse, truth: Row, only: Iterable[str] = tuple(RELATIONS)) -> None:
+    """Every row of the truth is in the warehouse with every number, and the warehouse has no row more."""
+    for name in only:
+        _, key = RELATIONS[name]
+        expected = {tuple(row[column] for column in ("tenant", *key)): row for row in truth[name]}
+        actual = table(warehouse, name)
+        assert set(actual) == set(expected), (
+            f"{name}: missing {sorted(set(expected) - set(actual))[:3]}, too many {sorted(set(actual) - set(expected))[:3]}"
+        )
+        wrong = [
+            f"{name} {where} {column}: {plain(actual[where][column])} instead of {value}"
+            for where, row in expected.items()
+            for column, value in row.items()
+            if not _equal(plain(actual[where][column]), value)
+        ]
+        assert not wrong, f"{len(wrong)} differences, first: " + "; ".join(wrong[:5])
+
+
+def _equal(actual: Any, expected: Any) -> bool:
+    if isinstance(expected, int | float) and actual is not None:
+        return actual == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    return actual == expected
+
+
+def snapshot(warehouse: Warehouse) -> dict[str, dict[Key, Row]]:
+    """Everything that the tables and marts show, without what names a load or a moment."""
+    return {
+        name: {
+            where: {column: plain(value) for column, value in row.items() if column not in ("tenant_id",)}
+            for where, row in table(warehouse, name).items()
+        }
+        for name in RELATIONS
+    }
