@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import Expr, exp
 
-from dbt_like_sql.compile import name_of
+from dbt_like_sql.compile import folded, name_of
 from dbt_like_sql.errors import ModelError
 
 Catalog = Mapping[str, Sequence[str]]
@@ -96,11 +96,6 @@ def own_nodes(expression: Expr) -> Iterator[Expr]:
 def own_columns(expression: Expr) -> list[exp.Column]:
     """The columns of an expression, those inside subqueries apart."""
     return [node for node in own_nodes(expression) if isinstance(node, exp.Column)]
-
-
-def folded(identifier: Expr) -> str:
-    """The name as PostgreSQL reads it: lower case unless quoted."""
-    return identifier.name if identifier.args.get("quoted") else identifier.name.lower()
 
 
 class _Builder:

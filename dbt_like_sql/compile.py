@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
-from sqlglot import Token, TokenType, exp
+from sqlglot import Expr, Token, TokenType, exp
 from sqlglot.dialects.postgres import Postgres
 from sqlglot.errors import ParseError, TokenError
 
@@ -37,17 +37,22 @@ def parse_query(sql: str, *, where: str = "the query") -> exp.Query:
 
 def relations(query: exp.Query) -> tuple[exp.Table, ...]:
     """Every mention of a stored relation in the query: no CTE, no function in FROM."""
-    ctes = {cte.alias for cte in query.find_all(exp.CTE)}
+    ctes = {folded(cte.args["alias"].this) for cte in query.find_all(exp.CTE)}
     return tuple(
         table
         for table in query.find_all(exp.Table)
-        if isinstance(table.this, exp.Identifier) and (table.db or table.name not in ctes)
+        if isinstance(table.this, exp.Identifier) and (table.db or folded(table.this) not in ctes)
     )
 
 
 def name_of(table: exp.Table) -> str:
     """`schema.name`, or the bare name where the SQL gives no schema."""
-    return f"{table.db}.{table.name}" if table.db else table.name
+    return f"{folded(table.args['db'])}.{folded(table.this)}" if table.db else folded(table.this)
+
+
+def folded(identifier: Expr) -> str:
+    """The name as PostgreSQL reads it: lower case unless quoted."""
+    return identifier.name if identifier.args.get("quoted") else identifier.name.lower()
 
 
 def columns(model: Model) -> tuple[str, ...]:
@@ -91,8 +96,9 @@ def swap_relations(sql: str, swaps: Mapping[str, str]) -> str:
             start, end = _span(table)
             edits.append((start, end, other if table.alias else f"{other} as {sql[table.this.meta['start'] : end]}"))
     for column in query.find_all(exp.Column):
-        if column.args.get("db") is not None and f"{column.db}.{column.table}" in swaps:
-            edits.append((column.args["db"].meta["start"], column.args["table"].meta["start"], ""))
+        schema, table = column.args.get("db"), column.args.get("table")
+        if schema is not None and f"{folded(schema)}.{folded(table)}" in swaps:
+            edits.append((schema.meta["start"], table.meta["start"], ""))
     for start, end, text in sorted(edits, reverse=True):
         sql = sql[:start] + text + sql[end:]
     return sql

@@ -10,8 +10,8 @@ from typing import cast
 
 from sqlglot import Expr, exp
 
-from dbt_like_sql.blocks import Block, Derived, Relation, Source, folded, own_columns, own_nodes, take_apart
-from dbt_like_sql.compile import columns, name_of, parameters, parse_query, relations
+from dbt_like_sql.blocks import Block, Derived, Relation, Source, own_columns, own_nodes, take_apart
+from dbt_like_sql.compile import columns, folded, name_of, parameters, parse_query, relations
 from dbt_like_sql.contracts import Layer, Materialization, Model
 from dbt_like_sql.errors import ModelError
 from dbt_like_sql.lineage import catalog, lineage_of
