@@ -247,10 +247,12 @@ part as (
         ahead.days = 0 as is_start,
         case
             when ahead.days = 0 then occurrence.event_time
-            else
+            else greatest(
+                occurrence.event_time,
                 (
                     (occurrence.business_date + ahead.days)::timestamp + coalesce(first.after_midnight, interval '0')
                 ) at time zone occurrence.timezone
+            )
         end as part_start,
         (
             (occurrence.business_date + ahead.days + 1)::timestamp + coalesce(next.after_midnight, interval '0')
