@@ -13,7 +13,7 @@ import psycopg
 
 from platform_core.crash_points import crash_point
 from platform_core.warehouse import expectations, quality
-from platform_core.warehouse.connection import autocommit, transaction
+from platform_core.warehouse.connection import autocommit
 from platform_core.warehouse.contracts import CheckResult, ModelRun, TenantDate
 from platform_core.warehouse.errors import CandidateLostError, ModelRunError, RowsNotComputableError
 from platform_core.warehouse.runs import SHARED, Run, locked
@@ -25,8 +25,8 @@ from platform_core.warehouse.store.publish import State
 PARALLEL_WORKERS = 2
 """Of a candidate's SELECT, beside the session itself; the server's own limits apply too."""
 
-PUBLISHERS = 2
-"""Sessions that replace dates side by side: an INSERT uses one core only."""
+SIDE_BY_SIDE_FROM_ROWS = 20_000
+"""From here on a second session replaces dates beside the first: an INSERT uses one core only."""
 
 INDEX_FROM_ROWS = 20_000
 """Below it, reading the whole candidate for each date costs less than an index."""
@@ -71,10 +71,10 @@ def publish(run: Run, days: Sequence[date]) -> ModelRun:
         if not before.days:
             return ModelRun(run.model.relation, run.run_id, 0, {}, {}, (), monotonic() - started, before.sealed)
         with _candidate(run, guard) as name:
-            audited = _audit(run, name, before)
+            audited = _audit(run, guard, name, before)
             published = _replace_all(run, guard, audited, before)
-        with transaction(run.warehouse) as conn:  # waits for the disk, and so makes every publication before it durable
-            quality.record(conn, run, audited.checks, {key[0] for key in (*published, *audited.failed)})
+        with guard.transaction():  # waits for the disk, and so makes every publication before it durable
+            quality.record(guard, run, audited.checks, {key[0] for key in (*published, *audited.failed)})
     return ModelRun(
         model=run.model.relation,
         run_id=run.run_id,
@@ -93,8 +93,8 @@ def fail(run: Run, day: date, reason: str) -> ModelRun:
     with locked(run, [day]) as guard:
         before = _look(run, guard, [day])
         failed = dict.fromkeys(before.keys, reason)
-        with transaction(run.warehouse) as conn:
-            _keep(conn, run, failed, before)
+        with guard.transaction():
+            _keep(guard, run, failed, before)
     return ModelRun(run.model.relation, run.run_id, 0, {}, failed, (), monotonic() - started)
 
 
@@ -121,14 +121,13 @@ def _candidate(run: Run, guard: psycopg.Connection) -> Generator[str]:
             store.drop_candidate(guard, name)
 
 
-def _audit(run: Run, name: str, before: _Before) -> _Audited:
-    counts = _write(run, name, before)
+def _audit(run: Run, guard: psycopg.Connection, name: str, before: _Before) -> _Audited:
+    counts = _write(run, guard, name, before)
     crash_point("publish.after_candidate")
-    checks = expectations.evaluate(run.warehouse, run.model, name, total_rows=sum(counts.values()))
+    checks = expectations.evaluate(run.warehouse, guard, run.model, name, total_rows=sum(counts.values()))
     crash_point("publish.after_audit")
     failed = quality.verdict(checks, set(counts) | set(before.keys))
-    with transaction(run.warehouse, read_only=True) as conn:
-        still_open = store.open_keys(conn, name) if _has(run, "is_open") else frozenset[TenantDate]()
+    still_open = store.open_keys(guard, name) if _has(run, "is_open") else frozenset[TenantDate]()
     return _Audited(name, counts, checks, failed, still_open)
 
 
@@ -136,16 +135,16 @@ def _has(run: Run, column: str) -> bool:
     return any(known.name == column for known in run.model.spec.columns)
 
 
-def _write(run: Run, name: str, before: _Before) -> Mapping[TenantDate, int]:
+def _write(run: Run, guard: psycopg.Connection, name: str, before: _Before) -> Mapping[TenantDate, int]:
     """Fill the candidate; returns its rows by tenant and date."""
     parameters = {"from_date": before.days[0], "to_date": before.days[-1], "now": run.now}
     try:
-        with transaction(run.warehouse) as conn:
+        with guard.transaction():
             rows = store.create_candidate(
-                conn, run.model, name, parameters, workers=PARALLEL_WORKERS, tenant=run.tenant
+                guard, run.model, name, parameters, workers=PARALLEL_WORKERS, tenant=run.tenant
             )
             if run.model.is_dated and rows >= INDEX_FROM_ROWS and len(before.keys) > 1:
-                store.index_candidate(conn, name, ["tenant_id", "date"])
+                store.index_candidate(guard, name, ["tenant_id", "date"])
     except psycopg.DataError as error:
         raise RowsNotComputableError(f"{run.model.relation} could not be computed: {_sentence(error)}") from error
     except (psycopg.ProgrammingError, psycopg.NotSupportedError) as error:
@@ -153,8 +152,7 @@ def _write(run: Run, name: str, before: _Before) -> Mapping[TenantDate, int]:
             f"PostgreSQL refuses the SELECT of {run.model.path.name}: {_sentence(error)}",
             hint="Run takt init, if the models were changed; otherwise the model is wrong.",
         ) from error
-    with transaction(run.warehouse, read_only=True) as conn:
-        counts = store.counts(conn, name, tenant=run.has_tenant, dated=run.model.is_dated)
+    counts = store.counts(guard, name, tenant=run.has_tenant, dated=run.model.is_dated)
     if sum(counts.values()) != rows:
         raise CandidateLostError(
             f"The candidate of {run.model.relation} has {sum(counts.values())} rows and not the {rows} written to it.",
@@ -177,15 +175,15 @@ def _sentence(error: psycopg.Error) -> str:
 def _replace_all(run: Run, guard: psycopg.Connection, audited: _Audited, before: _Before) -> Mapping[TenantDate, int]:
     """Publish every sound (tenant, date); returns the rows of each."""
     if run.model.is_dated:
-        with transaction(run.warehouse) as conn:
+        with guard.transaction():
             step = shape_of(run.model).step or "month"
-            partitions.ensure(conn, run.model.relation, before.days[0], before.days[-1], step)
+            partitions.ensure(guard, run.model.relation, before.days[0], before.days[-1], step)
     keys = [key for key in _in_order({*audited.counts, *before.keys}) if key not in audited.failed]
     empty = [key for key in keys if not audited.counts.get(key) and not before.states.get(key, State()).rows]
-    with transaction(run.warehouse) as conn:
-        store.relax_commit(conn)
-        _keep(conn, run, audited.failed, before)
-        _record(conn, run, empty, {}, before)
+    with guard.transaction():
+        store.relax_commit(guard)
+        _keep(guard, run, audited.failed, before)
+        _record(guard, run, empty, {}, before)
     unchanged = set(empty)
     _in_parallel(run, guard, audited, before, [key for key in keys if key not in unchanged])
     return {key: audited.counts.get(key, 0) for key in keys}
@@ -198,31 +196,27 @@ def _in_order(keys: set[TenantDate]) -> list[TenantDate]:
 def _in_parallel(
     run: Run, guard: psycopg.Connection, audited: _Audited, before: _Before, keys: Sequence[TenantDate]
 ) -> None:
-    """Each key in a transaction of its own, in as many sessions as pay; the first error stops all and is raised."""
+    """Each key in a transaction of its own, where it pays in two sessions; the first error stops both and is raised."""
     left, turn, stop = iter(keys), Lock(), Event()
 
-    def work() -> None:
-        with autocommit(run.warehouse) as conn:
+    def work(conn: psycopg.Connection) -> None:
+        try:
             while not stop.is_set():
                 with turn:
                     key = next(left, None)
-                    if key is not None:
-                        store.assert_alive(guard)
                 if key is None:
                     return
-                try:
-                    replace_one(conn, run, audited, before, key)
-                except BaseException:
-                    stop.set()
-                    raise
+                replace_one(conn, run, audited, before, key)
+        finally:
+            stop.set()  # by now no key is left, or one has failed
 
-    sessions = min(PUBLISHERS, len(keys))
-    if sessions <= 1:
-        work()
+    if len(keys) < 2 or sum(audited.counts[key] for key in keys if key in audited.counts) < SIDE_BY_SIDE_FROM_ROWS:
+        work(guard)
         return
-    with ThreadPoolExecutor(sessions) as pool:
-        for future in [pool.submit(work) for _ in range(sessions)]:
-            future.result()
+    with autocommit(run.warehouse) as second, ThreadPoolExecutor(1) as pool:
+        beside = pool.submit(work, second)
+        work(guard)
+        beside.result()
 
 
 def replace_one(conn: psycopg.Connection, run: Run, audited: _Audited, before: _Before, key: TenantDate) -> None:

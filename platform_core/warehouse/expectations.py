@@ -14,8 +14,10 @@ from threading import Lock, Thread
 from typing import Any
 from uuid import UUID
 
+import psycopg
+
 from dbt_like_sql.contracts import Model
-from platform_core.warehouse.connection import Warehouse, transaction
+from platform_core.warehouse.connection import Warehouse
 from platform_core.warehouse.contracts import CheckResult, TenantDate
 from platform_core.warehouse.errors import CheckNotPossibleError
 from platform_core.warehouse.rules import Rule, check_names, rules_of
@@ -39,14 +41,15 @@ def warm_up() -> None:
     Thread(target=_library, name="takt-import-expectations", daemon=True).start()
 
 
-def evaluate(warehouse: Warehouse, model: Model, relation: str, *, total_rows: int) -> tuple[CheckResult, ...]:
+def evaluate(
+    warehouse: Warehouse, conn: psycopg.Connection, model: Model, relation: str, *, total_rows: int
+) -> tuple[CheckResult, ...]:
     """Every expectation of the model over the rows of `relation` (a candidate, or a mart), in the contract's order.
 
     Raises CheckNotPossibleError when one of them could not be evaluated.
     """
     rules = rules_of(model)
-    with transaction(warehouse, read_only=True) as conn:
-        queries = {rule.name: audit.locating(conn, model, rule, relation, sample=SAMPLE_ROWS) for rule in rules}
+    queries = {rule.name: audit.locating(conn, model, rule, relation, sample=SAMPLE_ROWS) for rule in rules}
     with _batch(warehouse, relation) as batch:
         first = _validate(batch, model, [_expectation(rule, queries[rule.name]) for rule in rules])
         unlocated = [
@@ -111,8 +114,9 @@ def _rows_expectation() -> Any:
             self, metrics: Any, runtime_configuration: Any = None, execution_engine: Any = None, **more: Any
         ) -> Any:
             # BOOLEAN_ONLY, which spares the columns' expectations their lists, would throw away what was found here.
-            complete = {**(runtime_configuration or {}), "result_format": {"result_format": "COMPLETE"}}
-            return super().metrics_validate(metrics, complete, execution_engine, **more)
+            complete: dict[str, Any] = {**(runtime_configuration or {}), "result_format": {"result_format": "COMPLETE"}}
+            base: Any = super()
+            return base.metrics_validate(metrics, complete, execution_engine, **more)
 
         def _validate(self, metrics: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
             rows = metrics["unexpected_rows_query.table"]

@@ -4,7 +4,6 @@ from time import monotonic
 
 from platform_core.crash_points import crash_point
 from platform_core.warehouse import expectations, quality
-from platform_core.warehouse.connection import autocommit, transaction
 from platform_core.warehouse.contracts import UNDATED, ModelRun
 from platform_core.warehouse.runs import SHARED, Run, locked
 from platform_core.warehouse.store import dirty, publish
@@ -24,20 +23,19 @@ def refresh(run: Run) -> ModelRun:
         generations = dirty.generations(guard, relation, [UNDATED])
         states = publish.states(guard, relation, [UNDATED])
         crash_point("mart.before_refresh")
-        with autocommit(run.warehouse) as conn:
-            store.refresh(conn, relation)
+        store.refresh(guard, relation)
         crash_point("mart.after_refresh")
-        with transaction(run.warehouse, read_only=True) as conn:
-            counts = {(tenant, UNDATED): rows for tenant, rows in store.counts(conn, relation).items()}
-            tenants = publish.active_tenants(conn)
+        counts = {(tenant, UNDATED): rows for tenant, rows in store.counts(guard, relation).items()}
+        tenants = publish.active_tenants(guard)
         rows = {(tenant, UNDATED): 0 for tenant in tenants} | counts
-        with transaction(run.warehouse) as conn:
+        with guard.transaction():
+            publish.relax_commit(guard)
             done = [(key, states.get(key, State()).version, count) for key, count in rows.items()]
-            publish.set_published(conn, run.model, run.run_id, done)
-            dirty.clear(conn, relation, {key: generation for key, generation in generations.items() if key in rows})
+            publish.set_published(guard, run.model, run.run_id, done)
+            dirty.clear(guard, relation, {key: generation for key, generation in generations.items() if key in rows})
             for tenant, _ in rows:
-                dirty.spread(conn, tenant, [UNDATED], run.readers, f"{relation} was refreshed", run.today)
-        checks = expectations.evaluate(run.warehouse, run.model, relation, total_rows=sum(counts.values()))
-        with transaction(run.warehouse) as conn:
-            quality.record(conn, run, checks, {tenant for tenant, _ in rows if tenant != SHARED})
+                dirty.spread(guard, tenant, [UNDATED], run.readers, f"{relation} was refreshed", run.today)
+        checks = expectations.evaluate(run.warehouse, guard, run.model, relation, total_rows=sum(counts.values()))
+        with guard.transaction():
+            quality.record(guard, run, checks, {tenant for tenant, _ in rows if tenant != SHARED})
     return ModelRun(relation, run.run_id, sum(counts.values()), rows, {}, checks, monotonic() - started)

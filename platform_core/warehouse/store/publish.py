@@ -18,7 +18,6 @@ from platform_core.warehouse.store.partitions import identifier
 # Session locks on (model, date), oldest date first; two runs of one date queue here.
 LOCK = "select pg_advisory_lock(hashtext(%(model)s), %(day)s)"
 CANDIDATE_IN_USE = "select pg_advisory_lock(hashtext('takt.scratch'), hashtext(%(candidate)s))"
-STILL_THERE = "select 1"
 
 # INSERT ... SELECT never runs in parallel, CREATE TABLE AS does. Without these costs the planner thinks a month too
 # small to share; parallel_tuple_cost is what it pays to hand rows to the leader, which here is cheaper than parsing.
@@ -110,11 +109,6 @@ def lock(conn: psycopg.Connection, model: str, days: Sequence[date]) -> None:
 def lock_candidate(conn: psycopg.Connection, candidate: str) -> None:
     """Show the sweep of left-overs that the candidate is in use, as long as the session lives."""
     conn.execute(CANDIDATE_IN_USE, {"candidate": candidate.partition(".")[2]})
-
-
-def assert_alive(conn: psycopg.Connection) -> None:
-    """Raise when the session, and so its locks, is gone."""
-    conn.execute(STILL_THERE)
 
 
 def create_candidate(
