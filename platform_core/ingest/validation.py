@@ -7,10 +7,11 @@ What only a day shows (volumes, outliers, missing master data) is a check on the
 import json
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
+from decimal import Decimal
 from json.encoder import encode_basestring as quote
 from math import isfinite
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from platform_core.ingest.contracts import Payload
@@ -27,6 +28,7 @@ LONG_TEXTS = frozenset(
     | {"root_cause", "countermeasure"}
 )
 
+_SHOWN = 60
 _TOLERANCE = 1e-6
 _EARLIEST, _LATEST = 1000, 9000
 """Years outside of which a time cannot be moved to another zone and back."""
@@ -71,9 +73,22 @@ class Validator:
             for name, field in kind.fields.items()
         )
         self._rules = _RULES.get(kind.name, ())
+        self._has_quantities = self._known >= _QUANTITIES
 
     def write(self, payload: Payload) -> str:
         """The payload as canonical JSON; raises InvalidRecord."""
+        if self._has_quantities:
+            payload = _with_exact_quantities(payload)
+        text = f"{{{','.join(self._parts(payload))}}}"
+        for rule in self._rules:
+            rule(payload)
+        if _NUL in text and "\0" in _texts(payload):
+            raise InvalidRecord("BAD_TEXT", None, None, "A text holds a NUL character, which PostgreSQL cannot store.")
+        if len(text) > MAX_RECORD:
+            raise InvalidRecord("TOO_LONG", None, None, f"The record is {len(text):,} characters long.")
+        return text
+
+    def _parts(self, payload: Payload) -> list[str]:
         parts: list[str] = []
         name = ""
         try:
@@ -88,15 +103,14 @@ class Validator:
                 for name in sorted(payload.keys() - self._known):
                     parts.append(f"{quote(name)}:{_write_json(payload[name])}")
         except _Unfit as unfit:
-            raise InvalidRecord(unfit.code, name, payload.get(name), f"{name} {unfit.message}.") from None
-        for rule in self._rules:
-            rule(payload)
-        text = f"{{{','.join(parts)}}}"
-        if _NUL in text and "\0" in _texts(payload):
-            raise InvalidRecord("BAD_TEXT", None, None, "A text holds a NUL character, which PostgreSQL cannot store.")
-        if len(text) > MAX_RECORD:
-            raise InvalidRecord("TOO_LONG", None, None, f"The record is {len(text):,} characters long.")
-        return text
+            value = payload.get(name)
+            raise InvalidRecord(unfit.code, name, value, f"{name}{_shown(value)} {unfit.message}.") from None
+        return parts
+
+
+def _shown(value: object) -> str:
+    """A short value as a message says it; nothing for a long one, which is kept apart."""
+    return f" {value!r}" if isinstance(value, str | int | float) and 0 < len(str(value)) <= _SHOWN else ""
 
 
 def _texts(payload: Payload) -> str:
@@ -286,21 +300,45 @@ def _list_writer(needed: Mapping[str, Write], allowed: Mapping[str, Write]) -> W
 # Rules between fields -----------------------------------------------------------------------------------------------
 
 
-def moment_of(payload: Payload, name: str) -> datetime:
-    """A timestamp of a payload whose fields have been checked, in UTC."""
-    return datetime.fromisoformat(payload[name]).astimezone(UTC)
+_QUANTITIES = frozenset({"total_qty", "good_qty", "defect_qty"})
+_DECIMALS = 6
+
+
+def _with_exact_quantities(payload: Payload) -> Payload:
+    """Decimal quantities without the dust of binary fractions, so that the database finds the same exact sum.
+
+    0.3 - 0.1 is 0.19999999999999998, and a fact whose quantities do not add up exactly would hold its whole day back.
+    """
+    given = {name: payload.get(name) for name in _QUANTITIES}
+    kinds = {value.__class__ for value in given.values()}
+    if float not in kinds or not kinds <= {int, float}:
+        return payload
+    values = cast("dict[str, float]", given)
+    if not all(map(isfinite, values.values())):
+        return payload
+    rounded = {name: round(value, _DECIMALS) for name, value in values.items()}
+    total, made = rounded["total_qty"], _decimal(rounded["good_qty"]) + _decimal(rounded["defect_qty"])
+    if _decimal(total) != made and abs(float(made) - total) <= _TOLERANCE + 1e-9 * abs(total):
+        rounded["total_qty"] = float(made)
+    return {**payload, **rounded}
+
+
+def _decimal(value: float) -> Decimal:
+    return Decimal(repr(value))
 
 
 def _good_and_defect_make_total(payload: Payload) -> None:
     total = payload["total_qty"]
-    made = payload["good_qty"] + payload["defect_qty"]
-    if total != made and abs(total - made) > _TOLERANCE + 1e-9 * abs(total):
+    good, bad = payload["good_qty"], payload["defect_qty"]
+    if total == good + bad and total.__class__ is int:
+        return
+    made = _decimal(good) + _decimal(bad)
+    if made != _decimal(total):
         raise InvalidRecord(
             "TOTAL_MISMATCH",
             "total_qty",
             total,
-            f"total_qty is {total}, but good_qty {payload['good_qty']} and defect_qty {payload['defect_qty']} "
-            f"make {made}.",
+            f"total_qty is {total}, but good_qty {good} and defect_qty {bad} make {made}.",
         )
 
 
