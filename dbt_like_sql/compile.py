@@ -97,7 +97,7 @@ def swap_relations(sql: str, swaps: Mapping[str, str]) -> str:
             edits.append((start, end, other if table.alias else f"{other} as {sql[table.this.meta['start'] : end]}"))
     for column in query.find_all(exp.Column):
         schema, table = column.args.get("db"), column.args.get("table")
-        if schema is not None and f"{folded(schema)}.{folded(table)}" in swaps:
+        if schema is not None and table is not None and f"{folded(schema)}.{folded(table)}" in swaps:
             edits.append((schema.meta["start"], table.meta["start"], ""))
     for start, end, text in sorted(edits, reverse=True):
         sql = sql[:start] + text + sql[end:]
