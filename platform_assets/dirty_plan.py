@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 from dbt_like_sql.project import Project
 from platform_assets.partitions import DateRange, contiguous
@@ -44,6 +45,15 @@ def fingerprint(marks: Iterable[DueMark]) -> str:
     """Changes whenever a mark comes, goes or is renewed."""
     text = "\n".join(f"{mark.model} {mark.date} {mark.generation}" for mark in marks)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def fingerprint_of_files(files: Iterable[Path]) -> str:
+    """Changes whenever a file comes, goes or is written to."""
+    parts: list[str] = []
+    for path in sorted(files):
+        status = path.stat()
+        parts.append(f"{path} {status.st_size} {status.st_mtime_ns}")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def _models_in(by_date: dict[date, set[str]], dates: DateRange) -> set[str]:

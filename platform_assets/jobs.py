@@ -6,11 +6,14 @@
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from platform_assets.metadata import INBOX_KEY, MAINTENANCE_KEY
+
 DAILY = "daily"
 """Raw records to marts for production dates; 30 dates are one run."""
 DIMENSIONS = "dimensions"
 """Master data; without dates, and apart from the daily run, which it would split in two."""
 MAINTENANCE = "maintenance"
+INBOX = "inbox"
 
 JOB_TAG = "takt/job"
 
@@ -36,8 +39,14 @@ def jobs() -> list[UnresolvedAssetJobDefinition]:
         ),
         dg.define_asset_job(
             MAINTENANCE,
-            selection=operations,
+            selection=dg.AssetSelection.assets(MAINTENANCE_KEY),
             description="Partitions ahead of time, leftovers swept, old results removed.",
             tags={JOB_TAG: MAINTENANCE},
+        ),
+        dg.define_asset_job(
+            INBOX,
+            selection=dg.AssetSelection.assets(INBOX_KEY),
+            description="Files that systems have dropped into the tenants' inboxes.",
+            tags={JOB_TAG: INBOX},
         ),
     ]

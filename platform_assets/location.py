@@ -3,6 +3,7 @@
 import dagster as dg
 
 from dbt_like_sql.project import load_project
+from platform_assets.assets.inbox import inbox_asset
 from platform_assets.assets.maintenance import maintenance_asset
 from platform_assets.assets.models import model_assets
 from platform_assets.assets.raw import raw_assets
@@ -27,6 +28,7 @@ def build_definitions() -> dg.Definitions:
         assets = [
             *raw_assets(project, partitions),
             *model_assets(project, partitions),
+            inbox_asset(project),
             maintenance_asset(project, zones),
         ]
     return dg.Definitions(

@@ -12,6 +12,10 @@ Lineage = Mapping[str, Sequence[tuple[str, str]]]
 """Per output column, the (upstream relation, column) pairs that it is made from."""
 
 
+INBOX_KEY = dg.AssetKey(["ops", "inbox"])
+MAINTENANCE_KEY = dg.AssetKey(["ops", "maintenance"])
+
+
 def relation_key(relation: str) -> dg.AssetKey:
     """`bi.fact_daily_production` as an asset key; keys carry no tenant."""
     return dg.AssetKey(relation.split("."))

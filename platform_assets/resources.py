@@ -9,6 +9,11 @@ from platform_core.clock import utc_now
 from platform_core.settings import Settings
 from platform_core.tenants.service import list_tenants
 from platform_core.warehouse.connection import Warehouse, open_warehouse, transaction
+from platform_core.warehouse.setup import prepare
+
+_prepared: dict[Settings, Warehouse] = {}
+"""What this process has brought up to date: `dagster dev` on a new machine, or after a model was added, has no one
+else to do it."""
 
 
 class WarehouseAccess:
@@ -20,8 +25,12 @@ class WarehouseAccess:
         return current_settings()
 
     def open(self) -> Warehouse:
-        """The warehouse, reachable; starts the embedded server when needed. Raises WarehouseError."""
-        return open_warehouse(self.settings)
+        """The warehouse, reachable and with the tables of this version's models. Raises WarehouseError."""
+        settings = self.settings
+        if settings not in _prepared:
+            _prepared[settings] = prepare(settings)
+            return _prepared[settings]
+        return open_warehouse(settings)
 
     def now(self) -> datetime:
         """The present moment, in UTC."""

@@ -12,9 +12,10 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from dbt_like_sql.project import Project
 from platform_assets import store
-from platform_assets.dirty_plan import PlannedRun, fingerprint, plan
+from platform_assets.assets.inbox import waiting_files
+from platform_assets.dirty_plan import PlannedRun, fingerprint, fingerprint_of_files, plan
 from platform_assets.failures import failed_run
-from platform_assets.jobs import DAILY, DIMENSIONS
+from platform_assets.jobs import DAILY, DIMENSIONS, INBOX
 from platform_assets.metadata import relation_key
 from platform_assets.partitions import range_tags
 from platform_assets.plants import latest_zone, today_in
@@ -26,6 +27,8 @@ DIRTY_TAG = "takt/dirty"
 
 RETRY_AFTER = timedelta(minutes=30)
 """Marks that a run has left as they were (a broken date, a failed run) are tried again after this time, not at once."""
+
+INBOX_RETRY_AFTER = timedelta(minutes=10)
 
 RUNS_PER_TICK = 20
 
@@ -43,7 +46,8 @@ def sensors(
 ) -> list[dg.SensorDefinition]:
     """Every sensor of this installation."""
     dated = [job for job in jobs if job.name in (DAILY, DIMENSIONS)]
-    return [dirty_dates_sensor(project, zones, first_date, dated), failed_runs_sensor()]
+    inbox = [job for job in jobs if job.name == INBOX]
+    return [dirty_dates_sensor(project, zones, first_date, dated), inbox_sensor(inbox), failed_runs_sensor()]
 
 
 def dirty_dates_sensor(
@@ -78,6 +82,30 @@ def dirty_dates_sensor(
         return dg.SensorResult(run_requests=[_request(run) for run in runs], cursor=cursor)
 
     return dirty_dates
+
+
+def inbox_sensor(jobs: Sequence[UnresolvedAssetJobDefinition]) -> dg.SensorDefinition:
+    """Starts the reading of files that lie in a tenant's inbox."""
+
+    @dg.sensor(
+        name="inbox_files",
+        jobs=jobs,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        minimum_interval_seconds=30,
+        description="Files in TAKT_HOME/tenants/<tenant>/inbox.",
+    )
+    def inbox_files(context: dg.SensorEvaluationContext, warehouse: WarehouseResource) -> dg.SensorResult:
+        if context.instance.get_runs(dg.RunsFilter(job_name=INBOX, statuses=UNDER_WAY), limit=1):
+            return _skip(context, "Files are being read.")
+        files = [path for slug in warehouse.tenant_names().values() for path in waiting_files(warehouse.settings, slug)]
+        if not files:
+            return _skip(context, "No inbox holds a file.")
+        # The same files are tried again after a while, not at once: a run that fails puts them back.
+        spell = int(warehouse.now().timestamp() // INBOX_RETRY_AFTER.total_seconds())
+        key = f"{fingerprint_of_files(files)}:{spell}"
+        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key, job_name=INBOX)], cursor=context.cursor)
+
+    return inbox_files
 
 
 def failed_runs_sensor() -> dg.SensorDefinition:

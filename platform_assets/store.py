@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 PLANT_ZONES = """
 select settings ->> 'timezone' from core.tenants where status = 'active' and settings ->> 'timezone' is not null
 """
-HAS_LINES = "select to_regclass('bi.dim_line') is not null"
+HAS_TABLES = "select to_regclass('core.tenants') is not null, to_regclass('bi.dim_line') is not null"
 LINE_ZONES = """
 select distinct line.timezone
 from bi.dim_line as line
@@ -20,10 +20,12 @@ where line.timezone is not null and tenant.status = 'active'
 
 
 def plant_zones(conn: psycopg.Connection) -> frozenset[str]:
-    """Names of the time zones of active tenants and of their lines."""
-    zones = {str(zone) for (zone,) in conn.execute(PLANT_ZONES)}
-    row = conn.execute(HAS_LINES).fetchone()
-    if row and row[0]:
+    """Names of the time zones of active tenants and of their lines; none in a database without our tables."""
+    has_tenants, has_lines = conn.execute(HAS_TABLES).fetchone() or (False, False)
+    zones: set[str] = set()
+    if has_tenants:
+        zones |= {str(zone) for (zone,) in conn.execute(PLANT_ZONES)}
+    if has_tenants and has_lines:
         zones |= {str(zone) for (zone,) in conn.execute(LINE_ZONES)}
     return frozenset(zones)
 

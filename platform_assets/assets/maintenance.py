@@ -7,6 +7,7 @@ import dagster as dg
 
 from dbt_like_sql.project import Project
 from platform_assets.jobs import OPERATIONS_GROUP
+from platform_assets.metadata import MAINTENANCE_KEY
 from platform_assets.plants import latest_zone, today_in
 from platform_assets.resources import WarehouseResource
 
@@ -15,7 +16,7 @@ def maintenance_asset(project: Project, zones: tuple[str, ...]) -> dg.AssetsDefi
     """`ops/maintenance`: partitions ahead, leftovers of killed runs swept, old check results removed."""
 
     @dg.asset(
-        key=dg.AssetKey(["ops", "maintenance"]),
+        key=MAINTENANCE_KEY,
         group_name=OPERATIONS_GROUP,
         kinds={"postgres"},
         owners=["team:data"],

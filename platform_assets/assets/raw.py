@@ -14,10 +14,12 @@ from platform_assets import store
 from platform_assets.jobs import MASTER_GROUP, RAW_GROUP
 from platform_assets.metadata import raw_key, raw_metadata
 from platform_assets.partitions import dates_of
-from platform_assets.pulling import pull_sources
+from platform_assets.pulling import Pull, pull_sources
 from platform_assets.resources import WarehouseResource
 from platform_core.ingest.record_types import RECORD_TYPES, RecordType, staging_model
 from platform_core.warehouse.connection import transaction
+
+SOURCES_ANSWERED = "sources_answered"
 
 
 def raw_assets(project: Project, partitions: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -43,14 +45,46 @@ def _raw_asset(
             " sources and counts what has landed; without a source it only counts."
         ),
         metadata=raw_metadata(kind),
+        check_specs=[
+            dg.AssetCheckSpec(
+                SOURCES_ANSWERED, asset=raw_key(kind.name), description="Every configured source could be read."
+            )
+        ],
         pool=f"raw/{kind.name}",
     )
     def land(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
         dates = dates_of(context) if partitions else None
-        pulled = pull_sources(warehouse, project, kind.name, dates, context.log)
-        return dg.MaterializeResult(metadata={**pulled, **_counts(warehouse, kind, dates)})
+        pull = pull_sources(warehouse, project, kind.name)
+        for failure in pull.failures:
+            context.log.error("Source %s of %s: %s", failure.source, failure.tenant, failure.reason)
+        return dg.MaterializeResult(
+            metadata={**_pulled(pull), **_counts(warehouse, kind, dates)},
+            check_results=[_answered(pull)],
+        )
 
     return land
+
+
+def _pulled(pull: Pull) -> dict[str, Any]:
+    """How the rows of the sources ended; a failed source stands where other assets list their failed dates."""
+    metadata: dict[str, Any] = {"sources": pull.sources, **pull.counts}
+    metadata["failed"] = dg.MetadataValue.json(
+        [
+            {"tenant": each.tenant, "date": "", "reason": f"source {each.source}: {each.reason}"}
+            for each in pull.failures
+        ]
+    )
+    return metadata
+
+
+def _answered(pull: Pull) -> dg.AssetCheckResult:
+    """Not blocking: the days are made from what has landed, while the source stays away."""
+    return dg.AssetCheckResult(
+        check_name=SOURCES_ANSWERED,
+        passed=not pull.failures,
+        metadata={"asked": pull.sources, "failed": [f"{each.tenant} {each.source}" for each in pull.failures]},
+        description="; ".join(each.reason for each in pull.failures) or None,
+    )
 
 
 def _counts(warehouse: WarehouseResource, kind: RecordType, dates: Sequence[date] | None) -> dict[str, Any]:
