@@ -42,12 +42,12 @@ def parse_mapping(text: str, *, name: str, shown_as: str | None = None) -> Mappi
 
 
 def _check_expression(spec: FieldSpec, where: str) -> None:
-    if spec.expression is None:
-        return
-    try:
-        parse_expression(spec.expression)
-    except ExpressionError as error:
-        raise MappingError(f"{where} {error}.") from error
+    for text in (spec.expression, spec.when):
+        try:
+            if text is not None:
+                parse_expression(text)
+        except ExpressionError as error:
+            raise MappingError(f"{where} {error}.") from error
 
 
 def mapping_folder(settings: Settings, tenant: str) -> Path:
@@ -97,9 +97,9 @@ def _fields_of(spec: FieldSpec, mapping: Mapping) -> Iterator[str]:
         yield spec.text_list.from_
     if spec.items:
         yield spec.items.from_
-    if spec.expression:
-        own = {name for name, other in mapping.fields.items() if other is spec}
-        for name in parse_expression(spec.expression).names:
+    own = {name for name, other in mapping.fields.items() if other is spec}
+    for text in (spec.expression, spec.when):
+        for name in parse_expression(text).names if text else ():
             if name not in mapping.fields or name in own:
                 yield name
 
@@ -123,6 +123,8 @@ def header_score(mapping: Mapping, headers: Sequence[str]) -> float:
         spec = mapping.fields.get(name)
         if field.required and spec is not None and not _served(spec, mapping, present):
             return 0.0
+    if mapping.business_date is not None and not _served(mapping.business_date, mapping, present):
+        return 0.0
     wanted = [spec for spec in mapping.fields.values() if any(True for _ in _fields_of(spec, mapping))]
     served = sum(_served(spec, mapping, present) for spec in wanted)
     read = {folded(name.split(".")[0]) for name in source_fields(mapping)}
@@ -131,9 +133,12 @@ def header_score(mapping: Mapping, headers: Sequence[str]) -> float:
 
 
 def _served(spec: FieldSpec, mapping: Mapping, present: set[str]) -> bool:
+    """Whether a field can have a value with these columns."""
     if spec.default is not None:
         return True
     found = [folded(name) in present or folded(name.split(".")[0]) in present for name in _fields_of(spec, mapping)]
-    if spec.expression is not None or spec.join is not None:
-        return all(found[:1]) if spec.join is not None else (not found or any(found))
+    if spec.join is not None:
+        return found[0]
+    if spec.expression is not None and any(name in mapping.fields for name in parse_expression(spec.expression).names):
+        return True
     return not found or any(found)

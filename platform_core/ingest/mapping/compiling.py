@@ -15,7 +15,7 @@ from platform_core.ingest.mapping.conversion import (
     version_converter,
 )
 from platform_core.ingest.mapping.errors import MappingError
-from platform_core.ingest.mapping.expressions import ExpressionError, parse_expression
+from platform_core.ingest.mapping.expressions import parse_expression
 from platform_core.ingest.mapping.functions import EvaluationError
 from platform_core.ingest.mapping.origins import (
     Origin,
@@ -93,14 +93,11 @@ def payload_order(mapping: Mapping) -> list[str]:
 
 
 def _payload_names_read(field: str, spec: FieldSpec, mapping: Mapping) -> set[str]:
-    after = {spec.after} if spec.after else set[str]()
-    if spec.expression is None:
-        return after
-    try:
-        names = parse_expression(spec.expression).names
-    except ExpressionError as error:
-        raise MappingError(f"{mapping.name}: the expression of {field} {error}.") from error
-    return after | {name for name in names if name in mapping.fields and name != field}
+    names = {spec.after} if spec.after else set[str]()
+    for text in (spec.expression, spec.when):
+        if text is not None:
+            names.update(parse_expression(text).names)
+    return {name for name in names if name in mapping.fields and name != field}
 
 
 class _Builder:
@@ -117,11 +114,13 @@ class _Builder:
         """The function from (fields, payload) to the value of one payload field."""
         kind = spec.type or self._mapping.kind.fields[field].type
         self._origins[field] = self._origin(field, spec, kind)
-        return self._finish(field, spec, kind, self._origins[field])
+        make = self._finish(field, spec, kind, self._origins[field])
+        return make if spec.when is None else _only(expression_origin("", spec.when, self._names), make)
 
     def _origin(self, field: str, spec: FieldSpec, kind: str) -> Origin:
         if spec.expression is not None:
-            return expression_origin(field, spec.expression, self._names)
+            decimal = spec.decimal or self._mapping.numbers.decimal
+            return expression_origin(field, spec.expression, self._names, decimal)
         if spec.columns is not None or spec.columns_under is not None:
             return list_of_columns(field, spec, self._column_number(field, spec))
         if spec.text_list is not None:
@@ -302,6 +301,10 @@ def _direct(name: str, convert: Convert, empty: frozenset[str], kind: str) -> Or
         return convert(value)
 
     return make
+
+
+def _only(test: Origin, make: Origin) -> Origin:
+    return lambda fields, payload: make(fields, payload) if test(fields, payload) else None
 
 
 def _next_day(origin: Origin, convert: Convert, after: str, empty: frozenset[str]) -> Origin:

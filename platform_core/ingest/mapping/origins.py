@@ -6,7 +6,7 @@ from typing import Any, cast
 from platform_core.ingest.mapping.expressions import Step, compile_expression, parse_expression
 from platform_core.ingest.mapping.schema import ChildRows, FieldSpec, TextList
 from platform_core.ingest.mapping.times import joined_moment
-from platform_core.ingest.mapping.values import to_text
+from platform_core.ingest.mapping.values import to_number, to_text
 from platform_core.ingest.readers.headers import folded, normal_name
 
 Row = tuple[Any, Any]
@@ -69,17 +69,29 @@ def joined(names: Sequence[str], separator: str, *, moment: bool) -> Callable[[A
     return get
 
 
-def expression_origin(field: str, text: str, payload_names: frozenset[str]) -> Origin:
+def expression_origin(field: str, text: str, payload_names: frozenset[str], decimal: str = ".") -> Origin:
     """An expression; a name is the payload field if the mapping fills one of that name, else a source field."""
 
     def lookup(name: str) -> Step:
         if name in payload_names and name != field:
             return lambda row: row[1].get(name)
         get = source_getter(name)
+        if decimal == ",":
+            return lambda row: _with_point(get(row[0]))
         return lambda row: get(row[0])
 
     run = compile_expression(parse_expression(text), lookup)
     return lambda fields, payload: run((fields, payload))
+
+
+def _with_point(value: Any) -> Any:
+    """A number written with a decimal comma as a number; everything else as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return to_number(value, ",")
+    except ValueError:
+        return value
 
 
 def list_of_columns(field: str, spec: FieldSpec, convert: Callable[[Any, Any], Any]) -> Origin:

@@ -96,6 +96,8 @@ class FieldSpec(Strict):
     """Forms of a date or time as strptime writes them, or epoch, epoch_ms."""
     timezone: Zone | None = None
     decimal: Literal[".", ","] | None = None
+    when: str | None = None
+    """An expression; the field has a value only where it is true."""
     after: str | None = None
     """A payload time; one that is not after it belongs to the next day, as the end of a night shift does."""
 

@@ -125,6 +125,8 @@ def _by_format(form: str) -> Callable[[Any], datetime | None]:
 
 
 def _free_moment(value: Any) -> datetime | None:
+    if value is None:
+        return None
     if isinstance(value, str):
         return _moment_of_text(value)
     if isinstance(value, datetime):

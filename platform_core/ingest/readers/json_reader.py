@@ -13,6 +13,7 @@ from platform_core.ingest.readers.text import ByteSource, open_text, storable, u
 
 _STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
 _BLANK = " \t\r\n"
+_ENVELOPES = ("data", "items", "records", "results", "rows", "value")
 
 
 def _refuse_constant(name: str) -> Any:
@@ -168,7 +169,8 @@ def _document_rows(text: str, path: str | None) -> Iterator[SourceRow | Rejectio
         return
     found = walk_path(document, path)
     if isinstance(found, dict) and path is None:
-        found = _only_array(cast("dict[str, Any]", found)) or [cast("dict[str, Any]", found)]
+        array = envelope_array(cast("dict[str, Any]", found))
+        found = [cast("dict[str, Any]", found)] if array is None else array
     if not isinstance(found, list):
         yield unreadable(1, text, f"There is no array under `{path or '(top)'}`.")
         return
@@ -176,11 +178,13 @@ def _document_rows(text: str, path: str | None) -> Iterator[SourceRow | Rejectio
         yield record_row(number, value)
 
 
-def _only_array(document: Mapping[str, Any]) -> list[Any] | None:
-    """The one array of objects in a document like {"data": [...], "total": 5}."""
-    arrays = [cast("list[Any]", value) for value in document.values() if isinstance(value, list)]
-    arrays = [array for array in arrays if array and isinstance(array[0], dict)]
-    return arrays[0] if len(arrays) == 1 and len(document) <= 5 else None
+def envelope_array(document: Mapping[str, Any]) -> list[Any] | None:
+    """The array of records in an answer like {"data": [...], "total": 5}; None where there is none."""
+    for name in _ENVELOPES:
+        found = document.get(name)
+        if isinstance(found, list) and all(isinstance(item, dict) for item in cast("list[Any]", found)[:1]):
+            return cast("list[Any]", found)
+    return None
 
 
 def record_row(number: int, value: Any) -> SourceRow | Rejection:

@@ -7,7 +7,7 @@ from typing import BinaryIO, Literal, Protocol, TextIO
 from platform_core.ingest.contracts import Rejection, SourceRow
 from platform_core.ingest.readers.delimited import DelimitedReader
 from platform_core.ingest.readers.errors import SourceConfigError, UnreadableFileError
-from platform_core.ingest.readers.json_reader import JsonLinesReader, JsonReader, parse_record
+from platform_core.ingest.readers.json_reader import JsonLinesReader, JsonReader, envelope_array, parse_record
 from platform_core.ingest.readers.options import FileOptions, RestOptions, SqlOptions
 from platform_core.ingest.readers.text import ByteSource, open_text
 
@@ -111,6 +111,9 @@ def _some_lines(text: TextIO) -> Iterator[str]:
 
 def _are_records(lines: list[str]) -> bool:
     """Whether a text that starts like an object is JSON Lines; one broken line must not make it one document."""
+    if len(lines) == 1:
+        only = parse_record(lines[0])
+        return isinstance(only, str) or envelope_array(only) is None
     whole = [isinstance(parse_record(line), dict) for line in lines]
     opens_only = lines[0].rstrip().endswith(("{", "[", ","))
     return whole[0] or sum(whole) > 1 or not opens_only

@@ -3,6 +3,7 @@
 import codecs
 import io
 import tempfile
+import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ _BOMS = (
 )
 _BLOCK = 1 << 20
 _EVIDENCE_LINES = 2000
-_SPOOL = 8 << 20
+_IN_MEMORY = 8 << 20
 TEXT_LIMIT = 1_000_000
 """Characters of original text kept with one rejection."""
 
@@ -46,45 +47,18 @@ class ByteSource:
 
     @staticmethod
     def of_stream(stream: BinaryIO, name: str) -> "ByteSource":
-        """A stream that can be read once (standard input): kept in memory up to 8 MiB, then in a temporary file."""
-        spool = tempfile.SpooledTemporaryFile(max_size=_SPOOL)  # noqa: SIM115 - lives as long as the source
-        while block := stream.read(_BLOCK):
-            spool.write(block)
-
-        def opener() -> BinaryIO:
-            spool.seek(0)
-            return _KeptOpen(spool)
-
-        return ByteSource(name, opener)
-
-
-class _KeptOpen(io.BufferedReader):
-    """A view of a spooled file that closes only itself."""
-
-    def __init__(self, spool: "tempfile.SpooledTemporaryFile[bytes]") -> None:
-        super().__init__(_Raw(spool))
-
-
-class _Raw(io.RawIOBase):
-    def __init__(self, spool: "tempfile.SpooledTemporaryFile[bytes]") -> None:
-        self._spool = spool
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        return self._spool.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._spool.tell()
-
-    def readinto(self, buffer: memoryview, /) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
-        block = self._spool.read(len(buffer))
-        buffer[: len(block)] = block
-        return len(block)
+        """A stream that can be read once (standard input): kept in memory up to 8 MiB, else in a temporary file."""
+        head = stream.read(_IN_MEMORY)
+        if len(head) < _IN_MEMORY:
+            return ByteSource(name, lambda: io.BytesIO(head))
+        with tempfile.NamedTemporaryFile(prefix="takt-", delete=False) as kept:
+            kept.write(head)
+            while block := stream.read(_BLOCK):
+                kept.write(block)
+        path = Path(kept.name)
+        source = ByteSource(name, lambda: path.open("rb"))
+        weakref.finalize(source, path.unlink, True)
+        return source
 
 
 def detect_encoding(source: ByteSource) -> str:
