@@ -132,10 +132,15 @@ def _report(warehouse: Warehouse, tenant: Tenant) -> TenantReport:
 
 
 def _trace_worst(warehouse: Warehouse, project: Project, worst: TenantReport) -> Trace | None:
-    """The OEE at the top of the first report, followed back to its records."""
-    if not worst.report.lines:
+    """The OEE of the first line's worst shift, followed back to its records."""
+    lines = worst.report.lines
+    if not lines or lines[0].worst_shift is None:
         return None
-    where = {"date": worst.report.date.isoformat(), "line_code": worst.report.lines[0].line_code}
+    where = {
+        "date": worst.report.date.isoformat(),
+        "line_code": lines[0].line_code,
+        "shift": lines[0].worst_shift,
+    }
     return trace(
         warehouse, project, "bi.mv_oee_daily", tenant=worst.tenant, where=where, columns=["oee"], limit=_SHOWN_ROWS
     )

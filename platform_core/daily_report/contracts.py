@@ -19,6 +19,8 @@ class LineReport:
     loss_minutes: Decimal | None
     cause: str | None
     """What stands behind the main loss, in words: a stop and its minutes, or the most frequent defect."""
+    worst_shift: str | None
+    """The shift with the lowest OEE."""
 
 
 @dataclass(frozen=True)

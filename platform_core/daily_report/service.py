@@ -35,6 +35,7 @@ def _line(row: dict[str, Any], defect: tuple[str, Any] | None) -> LineReport:
         main_loss=loss,
         loss_minutes=row[f"{loss}_loss_minutes"] if loss else None,
         cause=_cause(row, defect),
+        worst_shift=row["worst_shift"],
     )
 
 
@@ -50,7 +51,7 @@ def _cause(row: dict[str, Any], defect: tuple[str, Any] | None) -> str | None:
             return None
 
 
-def _stops(breakdown: Decimal | None, setup: Decimal | None) -> str | None:
+def _stops(breakdown: Decimal | None, setup: Decimal | None) -> str:
     stops = sorted(((minutes or Decimal(0), name) for minutes, name in ((breakdown, "breakdown"), (setup, "setup"))))
     minutes, name = stops[-1]
-    return f"{name} {minutes:,.0f} min" if minutes > 0 else None
+    return f"{name} {minutes:,.0f} min" if minutes > 0 else "the source gives no reason"

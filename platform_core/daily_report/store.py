@@ -11,7 +11,14 @@ LINES = """
 select
     line.line_code, line.line_name, line.oee_capped as oee, line.availability, line.performance_capped as performance,
     line.quality, line.main_loss, line.availability_loss_minutes, line.performance_loss_minutes,
-    line.quality_loss_minutes, line.setup_time_minutes, line.breakdown_minutes, line.defect_qty
+    line.quality_loss_minutes, line.setup_time_minutes, line.breakdown_minutes, line.defect_qty,
+    (
+        select shift.shift
+        from bi.v_mv_oee_daily as shift
+        where shift.date = line.date and shift.line_code = line.line_code
+        order by shift.oee, shift.shift
+        limit 1
+    ) as worst_shift
 from bi.v_mv_line_performance as line
 where line.date = %(date)s
 order by line.oee_capped nulls last, line.line_code
