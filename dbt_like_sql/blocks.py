@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import Expr, exp
 
-from dbt_like_sql.compile import folded, name_of
+from dbt_like_sql.compile import folded, name_of, output_name
 from dbt_like_sql.errors import ModelError
 
 Catalog = Mapping[str, Sequence[str]]
@@ -188,8 +188,7 @@ class _Builder:
 
     def _outputs(self, projection: Expr, block: Block, ctes: Mapping[str, Derived]) -> Iterator[tuple[str, Expr]]:
         if not projection.is_star:
-            named = folded(projection.args["alias"]) if isinstance(projection, exp.Alias) else projection.output_name
-            yield named, self._qualified(projection.unalias(), block, ctes)
+            yield output_name(projection), self._qualified(projection.unalias(), block, ctes)
             return
         only = block.aliases.get(projection.args["table"].name) if isinstance(projection, exp.Column) else None
         for mark, source in block.sources.items():

@@ -57,7 +57,16 @@ def folded(identifier: Expr) -> str:
 
 def columns(model: Model) -> tuple[str, ...]:
     """The output columns of the model's SELECT, in order; `*` for a star, '' for an expression without a name."""
-    return tuple(parse_query(model.sql, where=str(model.path)).named_selects)
+    return tuple(output_name(projection) for projection in parse_query(model.sql, where=str(model.path)).selects)
+
+
+def output_name(projection: Expr) -> str:
+    """The column that an expression of a select list makes; `*` for a star, '' for one without a name."""
+    if isinstance(projection, exp.Alias):
+        return folded(projection.args["alias"])
+    if isinstance(projection, exp.Column) and not isinstance(projection.this, exp.Star):
+        return folded(projection.this)
+    return "*" if projection.is_star else ""
 
 
 def parameters(sql: str) -> frozenset[str]:
