@@ -4,6 +4,7 @@ TAKT_HOME/run/up.json: {"processes": [{"name": "dagster-webserver", "pid": 4711,
 """
 
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,9 @@ import psutil
 from platform_core.warehouse.embedded.state import write_private
 
 _STOP_SECONDS = 20
+_POLL_SECONDS = 0.05
+_SAME_START_SECONDS = 2
+"""psutil works a start out of the boot time, which moves a little when the clock is set."""
 
 
 def state_file(home: Path) -> Path:
@@ -38,21 +42,24 @@ def alive(home: Path) -> dict[str, psutil.Process]:
     """Processes that were written down and still run. A number that was given to another process does not count."""
     try:
         stored = json.loads(state_file(home).read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
         return {}
     found: dict[str, psutil.Process] = {}
     for entry in stored["processes"]:
         try:
             process = psutil.Process(entry["pid"])
-            if process.create_time() == entry["create_time"] and process.status() != psutil.STATUS_ZOMBIE:
+            if (
+                abs(process.create_time() - entry["create_time"]) < _SAME_START_SECONDS
+                and process.status() != psutil.STATUS_ZOMBIE
+            ):
                 found[entry["name"]] = process
         except psutil.NoSuchProcess:
             continue
     return found
 
 
-def stop_leftovers(home: Path) -> tuple[str, ...]:
-    """Stop those processes and their children, kindly and after 20 s by force; returns their names."""
+def stop_leftovers(home: Path, *, patience_seconds: float = _STOP_SECONDS) -> tuple[str, ...]:
+    """Stop those processes and their children, kindly and after a while by force; returns their names."""
     named = alive(home)
     family = list(named.values())
     for process in named.values():
@@ -62,12 +69,28 @@ def stop_leftovers(home: Path) -> tuple[str, ...]:
             continue
     for process in family:
         _signal(process, force=False)
-    _, stubborn = psutil.wait_procs(family, timeout=_STOP_SECONDS)
-    for process in stubborn:
+    for process in _still_running(family, patience_seconds):
         _signal(process, force=True)
-    psutil.wait_procs(stubborn, timeout=_STOP_SECONDS)
+    _still_running(family, patience_seconds)
     forget(home)
     return tuple(named)
+
+
+def _still_running(family: list[psutil.Process], patience_seconds: float) -> list[psutil.Process]:
+    """Which of them run even after a while. A zombie does not: in a container nobody may ever collect it."""
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        left = [process for process in family if _runs(process)]
+        if not left or time.monotonic() > deadline:
+            return left
+        time.sleep(_POLL_SECONDS)
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _signal(process: psutil.Process, *, force: bool) -> None:

@@ -35,6 +35,14 @@ class Settings(BaseSettings):
         default=date(2024, 1, 1),
         description="First production date held; an older record is rejected with BEFORE_FIRST_DATE.",
     )
+    keep_check_results_days: int = Field(
+        default=90, ge=1, description="Results of data quality checks older than this are deleted by maintenance."
+    )
+    archive_raw_after_days: int | None = Field(
+        default=None,
+        ge=62,
+        description="Months that ended this long ago are moved to TAKT_HOME/archive by maintenance; unset: never.",
+    )
     server_start_timeout_seconds: int = Field(
         default=180, ge=120, description="How long a start of the embedded server may take (a recovery can be long)."
     )

@@ -28,11 +28,12 @@ def init(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Make roles, databases, tables and the first tenant; what exists is left as it is."""
-    from platform_core.tenants.service import create_tenant, list_tenants
+    from dbt_like_sql.project import load_project
+    from platform_core.tenants.service import list_tenants
     from platform_core.warehouse.connection import external_warehouse, place, transaction
     from platform_core.warehouse.migrate import current
     from platform_core.warehouse.roles import Preparation, prepare_external
-    from platform_core.warehouse.setup import prepare
+    from platform_core.warehouse.setup import add_tenant, prepare
 
     settings = Settings()
     made = Preparation((), ())
@@ -44,9 +45,9 @@ def init(
             api_url=str(settings.api_database_url) if settings.api_database_url else None,
         )
     warehouse = prepare(settings)
+    for slug in tenant or ():
+        add_tenant(warehouse, settings, load_project(), slug, timezone=timezone)
     with transaction(warehouse) as connection:
-        for slug in tenant or ():
-            create_tenant(connection, slug, timezone=timezone)
         tenants = list_tenants(connection)
     server = place(warehouse.owner_url)
     kind = "embedded" if external_warehouse(settings) is None else "existing"
