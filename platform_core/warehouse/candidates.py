@@ -18,7 +18,7 @@ from platform_core.warehouse.contracts import CheckResult, ModelRun, TenantDate
 from platform_core.warehouse.errors import CandidateLostError, ModelRunError, RowsNotComputableError
 from platform_core.warehouse.runs import SHARED, Run, locked
 from platform_core.warehouse.shapes import shape_of
-from platform_core.warehouse.store import changes, dirty, partitions
+from platform_core.warehouse.store import archive, changes, dirty, partitions
 from platform_core.warehouse.store import publish as store
 from platform_core.warehouse.store.publish import State
 
@@ -102,7 +102,9 @@ def _look(run: Run, guard: psycopg.Connection, days: Sequence[date]) -> _Before:
     relation = run.model.relation
     # The marks first: what is marked after this is not in what is read after this, and stays marked.
     generations = dirty.generations(guard, relation, days)
-    sealed = store.sealed(guard, days) if run.model.is_dated else ()
+    sealed = store.sealed(guard, days, run.model.spec.lookback_days) if run.model.is_dated else ()
+    if sealed:
+        archive.postpone(guard, relation, sealed)
     left = tuple(day for day in days if day not in sealed)
     tenants = (run.tenant,) if run.tenant else store.active_tenants(guard)
     keys = tuple((tenant, day) for day in left for tenant in (tenants if run.has_tenant else (SHARED,)))

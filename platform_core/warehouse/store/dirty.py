@@ -76,16 +76,12 @@ on conflict (tenant_id, model, date) do update set
     due_at = least(mark.due_at, excluded.due_at)
 """
 
-# Dates that another version of the model's code filled; sealed ones stay as they are.
+# Dates that another version of the model's code filled; the mark of a sealed one waits until it is attached.
 MARK_CODE_CHANGE = """
 insert into core.dirty_partition as mark (tenant_id, model, date, reason, due_at)
 select tenant_id, model, date, 'the model changed', 'epoch'
-from core.partition_state as state
+from core.partition_state
 where model = %(model)s and (%(whatever)s or code_version is distinct from %(code)s)
-    and not exists (
-        select from core.archived_partition as archive
-        where archive.attached_at is null and state.date between archive.first_date and archive.last_date
-    )
 order by date, tenant_id
 on conflict (tenant_id, model, date) do update set
     generation = nextval('core.dirty_generation'), due_at = least(mark.due_at, excluded.due_at)

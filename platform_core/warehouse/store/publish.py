@@ -44,7 +44,7 @@ select day::date
 from unnest(%(dates)s::date[]) as day
 where exists (
     select from core.archived_partition
-    where attached_at is null and day between first_date and last_date
+    where attached_at is null and day between first_date and last_date + %(lookback)s
 )
 """
 STATES = """
@@ -184,9 +184,9 @@ def active_tenants(conn: psycopg.Connection) -> tuple[UUID, ...]:
     return tuple(tenant for (tenant,) in conn.execute(ACTIVE_TENANTS))
 
 
-def sealed(conn: psycopg.Connection, dates: Sequence[date]) -> tuple[date, ...]:
-    """Those of the dates whose raw rows lie in an archive."""
-    return tuple(day for (day,) in conn.execute(SEALED, {"dates": list(dates)}))
+def sealed(conn: psycopg.Connection, dates: Sequence[date], lookback: int) -> tuple[date, ...]:
+    """Those of the dates that cannot be made anew, as rows of that date or the `lookback` before lie in an archive."""
+    return tuple(day for (day,) in conn.execute(SEALED, {"dates": list(dates), "lookback": lookback}))
 
 
 def states(conn: psycopg.Connection, model: str, dates: Sequence[date]) -> Mapping[TenantDate, State]:
