@@ -13,11 +13,9 @@ import pytest
 
 from dbt_like_sql.project import Project, load_project
 from platform_core.clock import utc_now
-from platform_core.ingest.contracts import LoadRequest, LoadResult, Rejection, SourceRow
-from platform_core.ingest.landing import land
-from platform_core.ingest.mapping import compile_mapping, find_mapping, reader_options
-from platform_core.ingest.readers import open_reader
-from platform_core.ingest.readers.options import FileOptions
+from platform_core.ingest.contracts import LoadRequest, LoadResult, SourceRow
+from platform_core.ingest.mapping import compile_mapping, find_mapping
+from platform_core.ingest.service import Ingest, ingest_file
 from platform_core.settings import Settings
 from platform_core.tenants.contracts import Tenant
 from platform_core.tenants.service import create_tenant
@@ -44,6 +42,10 @@ class Plants:
     settings: Settings
     tenants: Mapping[str, Tenant]
 
+    def ingest(self, slug: str) -> Ingest:
+        """What a load for one tenant needs."""
+        return Ingest(self.warehouse, self.settings, project(), self.tenants[slug], utc_now())
+
 
 def open_plants(warehouse: Warehouse, settings: Settings, manifest: Row) -> Plants:
     """Make the tenants of a manifest."""
@@ -55,39 +57,29 @@ def open_plants(warehouse: Warehouse, settings: Settings, manifest: Row) -> Plan
     return Plants(warehouse, settings, tenants)
 
 
-def ingest_file(plants: Plants, path: Path, tenant: str, mapping_name: str) -> LoadResult:
-    """Read, map and land one file."""
-    mapping = find_mapping(plants.settings, tenant, mapping_name)
-    options = reader_options(mapping)
-    assert isinstance(options, FileOptions)
-    (reader,) = open_reader(path, options)
-    return ingest_rows(plants, tenant, mapping_name, reader.name, reader.rows())
-
-
-def ingest_rows(
-    plants: Plants, tenant: str, mapping_name: str, source_name: str, rows: Iterable[SourceRow | Rejection]
+def land_rows(
+    plants: Plants, tenant: str, rows: Iterable[Row], mapping_name: str = "takt_mes_work_order"
 ) -> LoadResult:
-    """Map and land rows."""
+    """Map rows as a file would give them, and land them as one load."""
     mapping = find_mapping(plants.settings, tenant, mapping_name)
     map_row = compile_mapping(mapping, timezone=plants.tenants[tenant].timezone)
     request = LoadRequest(
-        plants.tenants[tenant].id,
-        mapping.source_system,
-        mapping.record_type,
-        source_name,
-        mapping_name,
-        mapping.digest,
+        plants.tenants[tenant].id, mapping.source_system, mapping.record_type, "rows", mapping.name, mapping.digest
     )
-    items = (row if isinstance(row, Rejection) else map_row(row) for row in rows)
-    return land(plants.warehouse, plants.settings, project(), request, items, now=utc_now())
+    items = [map_row(SourceRow(number, row, str(row))) for number, row in enumerate(rows, 1)]
+    return plants.ingest(tenant).land(request, items)
 
 
 def ingest_manifest(plants: Plants, output: Path, files: Sequence[Row] | None = None) -> dict[str, LoadResult]:
     """Ingest the files of the manifest, or these of it in this order; results by path."""
-    files = files if files is not None else read_json(output / "manifest.json")["files"]
-    return {
-        file["path"]: ingest_file(plants, output / file["path"], file["tenant"], file["mapping"]) for file in files
-    }
+    if files is None:
+        files = list(read_json(output / "manifest.json")["files"])
+    results: dict[str, LoadResult] = {}
+    for file in files:
+        report = ingest_file(plants.ingest(file["tenant"]), output / file["path"], mapping=file["mapping"])
+        (load,) = report.loads
+        results[file["path"]] = load.result
+    return results
 
 
 def build_dirty(warehouse: Warehouse, now: datetime | None = None) -> list[ModelRun]:
@@ -125,7 +117,7 @@ def query(warehouse: Warehouse, sql: str, *parameters: Any) -> list[Row]:
     """Rows as dicts."""
     with transaction(warehouse, read_only=True) as connection:
         cursor = connection.execute(sql, parameters)  # type: ignore[arg-type]
-        names = [column.name for column in cursor.description or ()]
+        names = [column.name for column in cursor.description] if cursor.description else []
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
@@ -153,9 +145,9 @@ def assert_shows(warehouse: Warehouse, truth: Row, only: Iterable[str] = tuple(R
         _, key = RELATIONS[name]
         expected = {tuple(row[column] for column in ("tenant", *key)): row for row in truth[name]}
         actual = table(warehouse, name)
-        assert set(actual) == set(expected), (
-            f"{name}: missing {sorted(set(expected) - set(actual))[:3]}, too many {sorted(set(actual) - set(expected))[:3]}"
-        )
+        missing, extra = sorted(set(expected) - set(actual)), sorted(set(actual) - set(expected))
+        assert not missing, f"{name} lacks {len(missing)} rows: {missing[:3]}"
+        assert not extra, f"{name} has {len(extra)} rows too many: {extra[:3]}"
         wrong = [
             f"{name} {where} {column}: {plain(actual[where][column])} instead of {value}"
             for where, row in expected.items()

@@ -102,6 +102,9 @@ class RestReader:
         path = detail.path
         for name, item in listed.items():
             path = path.replace(f"{{{name}}}", quote(str(item), safe=""))
-        document = client.get(urljoin(filled_in(f"{self._options.url}"), path), {}).document
+        base = filled_in(f"{self._options.url}")
+        # Like `path`, it goes below a base address with a path of its own, such as https://host/site.
+        address = f"{base}{path}" if path.startswith("/") else urljoin(base, path)
+        document = client.get(address, {}).document
         found = walk_path(document, detail.records)
         return cast("Any", {**listed, **found}) if isinstance(found, dict) else found
