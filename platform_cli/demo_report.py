@@ -27,7 +27,7 @@ def print_reports(result: DemoResult) -> None:
     for tenant in result.reports:
         _print_rejects(console, tenant)
     if result.traced is not None:
-        console.print(f"\n[bold]Where the OEE of the first line's worst shift comes from[/bold]")
+        console.print("\n[bold]Where the OEE of the first line's worst shift comes from[/bold]")
         for text in lines(result.traced):
             console.print(text, markup=False, soft_wrap=True)
     for failure in result.failures:
