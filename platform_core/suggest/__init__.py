@@ -1,0 +1,1 @@
+"""Proposals for master data that is missing or wrong, with the evidence, for a person to accept."""
