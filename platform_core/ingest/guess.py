@@ -29,6 +29,7 @@ _UNITS = {
     **dict.fromkeys(("분", "min", "minutes", "m"), "minutes"),
     **dict.fromkeys(("초", "sec", "s", "seconds"), "seconds"),
 }
+_TOTAL_WORDS = frozenset({"합계", "소계", "총계", "계", "누계", "total", "subtotal", "sum"})
 _LISTS = ("defect_details", "downtime_reasons")
 
 
@@ -53,13 +54,14 @@ class Guess:
     unused: tuple[str, ...]
     missing: tuple[str, ...]
     """Required fields for which nothing was found."""
+    sure: Mapping[str, float]
+    """How sure each payload field is, derived ones included."""
 
     @property
     def confidence(self) -> float:
         """How sure the whole is: the mean over the required fields, a missing one counting 0."""
-        required = {name for name, kind in RECORD_TYPES[self.record_type].fields.items() if kind.required}
-        by_field = {proposal.field: proposal.confidence for proposal in self.proposals}
-        return round(sum(by_field.get(name, 0.0) for name in required) / max(1, len(required)), 3)
+        required = [name for name, wanted in RECORD_TYPES[self.record_type].fields.items() if wanted.required]
+        return round(sum(self.sure.get(name, 0.0) for name in required) / max(1, len(required)), 3)
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class _Draft:
     comments: dict[str, str] = field(default_factory=dict[str, str])
     used: set[str] = field(default_factory=set[str])
     business_date: str | None = None
+    totals: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
 
 def guess_reader(reader: TabularReader, *, record_type: str | None = None, name: str = "proposed") -> Guess:
@@ -223,7 +226,10 @@ def _finished(kind: RecordType, proposals: list[Proposal], columns: Sequence[_Co
         draft.lines[one] = '{from: "?"}'
         draft.comments[one] = "0%: no column looks like this; write its name in place of the question mark"
     unused = tuple(column.name for column in columns if column.name not in draft.used)
-    return Guess(kind.name, tuple(proposals), _text(kind, draft, unused, name), unused, missing)
+    draft.totals = _totals(columns, draft.used)
+    sure = {one: int(comment.split("%")[0]) / 100 for one, comment in draft.comments.items()}
+    text = _text(kind, draft, unused, name)
+    return Guess(kind.name, tuple(proposals), text, unused, missing, sure)
 
 
 def _spec_text(target: str, column: _Column) -> str:
@@ -240,6 +246,17 @@ def _spec_text(target: str, column: _Column) -> str:
             pairs = ", ".join(f"{quoted(text)}: {value}" for text, value in found.items())
             parts.append(f"values: {{{pairs}}}")
     return quoted(column.name) if len(parts) == 1 else f"{{{', '.join(parts)}}}"
+
+
+def _totals(columns: Sequence[_Column], used: set[str]) -> dict[str, list[str]]:
+    """Words such as `소계` that stand where a record has a code or a date: rows of totals, which are no records."""
+    found: dict[str, list[str]] = {}
+    for column in columns:
+        words = list(dict.fromkeys(str(value).strip() for value in column.values))
+        words = [word for word in words if re.sub(r"\s", "", word).casefold() in _TOTAL_WORDS]
+        if words and column.name in used:
+            found[column.name] = words
+    return found
 
 
 def _add_groups(draft: _Draft, columns: Sequence[_Column]) -> None:
@@ -322,6 +339,12 @@ def _text(kind: RecordType, draft: _Draft, unused: Iterable[str], name: str) -> 
     ]
     if draft.business_date:
         lines.append(f"business_date: {quoted(draft.business_date)}")
+    if draft.totals:
+        lines += ["reader:", "  leave_out:  # rows of totals"]
+        lines += [
+            f"    - {{field: {quoted(column)}, values: [{', '.join(map(quoted, words))}]}}"
+            for column, words in draft.totals.items()
+        ]
     lines.append("fields:")
     for target in kind.fields:
         if target in draft.lines:

@@ -118,7 +118,9 @@ class SqlReader:
         column: sa.ColumnClause[Any] = sa.column(incremental.column)
         mark = self.watermark or incremental.initial
         if mark is not None:
-            statement = statement.where(column >= _bound(mark, incremental))
+            statement = statement.where(
+                column >= _bound(mark, incremental, text_only=self._url.get_backend_name() == "sqlite")
+            )
         return statement.order_by(column)
 
 
@@ -151,12 +153,13 @@ def _check_query(query: str, url: URL) -> None:
         raise SourceConfigError("The source's query must be one SELECT.")
 
 
-def _bound(mark: str, incremental: SqlIncremental) -> Any:
+def _bound(mark: str, incremental: SqlIncremental, *, text_only: bool) -> Any:
     if incremental.type == "number":
         number = Decimal(mark)
         return int(number) if number == number.to_integral_value() else number
     mark = gone_back(mark, incremental.overlap_minutes)
-    if incremental.type == "timestamp":
+    # SQLite keeps times as text, in the form in which they came.
+    if incremental.type == "timestamp" and not text_only:
         return as_moment(mark) or mark
     return mark
 
