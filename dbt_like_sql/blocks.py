@@ -72,7 +72,7 @@ class Condition:
 
 @dataclass(eq=False)
 class Block:
-    """One SELECT: its sources by mark, its outputs in order, its conditions, and the subqueries in its expressions."""
+    """One SELECT: sources by mark, outputs in order, conditions, subqueries in its expressions, named windows."""
 
     outer: Block | None
     sources: dict[str, Source] = field(default_factory=dict[str, Source])
@@ -81,11 +81,14 @@ class Block:
     outputs: list[tuple[str, Expr]] = field(default_factory=list[tuple[str, Expr]])
     conditions: list[Condition] = field(default_factory=list[Condition])
     subqueries: dict[int, Derived] = field(default_factory=dict[int, Derived])
+    windows: dict[str, Expr] = field(default_factory=dict[str, Expr])
 
 
-def take_apart(query: exp.Query, catalog: Catalog) -> Derived:
-    """The blocks of a query; raises ModelError for a column that cannot be told to belong to one source."""
-    return _Builder(catalog).derived(query.copy(), {}, None)
+def take_apart(query: exp.Query, catalog: Catalog, bound: Mapping[str, Expr] | None = None) -> Derived:
+    """The blocks of a query, with the parameters named in `bound` replaced; raises ModelError for a column that cannot
+    be told to belong to one source.
+    """
+    return _Builder(catalog, bound or {}).derived(query.copy(), {}, None)
 
 
 def own_nodes(expression: Expr) -> Iterator[Expr]:
@@ -99,8 +102,9 @@ def own_columns(expression: Expr) -> list[exp.Column]:
 
 
 class _Builder:
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, bound: Mapping[str, Expr]) -> None:
         self.catalog = catalog
+        self.bound = bound
         self.marks = 0
 
     def derived(self, query: Expr, ctes: Mapping[str, Derived], outer: Block | None) -> Derived:
@@ -139,6 +143,8 @@ class _Builder:
             self._join(block, join, mark, before, ctes)
         if where := query.args.get("where"):
             block.conditions += [Condition(self._qualified(part, block, ctes)) for part in _conjuncts(where.this)]
+        for window in query.args.get("windows") or ():
+            block.windows[folded(window.this)] = self._qualified(window, block, ctes)
         for projection in query.expressions:
             block.outputs += self._outputs(projection, block, ctes)
         return block
@@ -205,6 +211,8 @@ class _Builder:
                 block.subqueries[id(node)] = self.derived(node.this, ctes, block)
             elif isinstance(node, exp.Column) and not isinstance(node.this, exp.Star):
                 node.replace(self._resolved(node, block))
+            elif isinstance(node, exp.Placeholder) and node.name in self.bound:
+                node.replace(self.bound[node.name].copy())
         return root.this
 
     def _resolved(self, column: exp.Column, block: Block) -> Expr:

@@ -97,17 +97,27 @@ def run_case(conn: psycopg.Connection[Any], project: Project, model: Model, case
     if unknown := sorted({key for row in case.expect for key in row} - {column.name for column in model.spec.columns}):
         return [f"{model.name} has no column {', '.join(unknown)}."]
     with conn.transaction(force_rollback=True):
-        swaps: dict[str, str] = {}
-        for upstream in model.upstreams:
-            table = f"given_{upstream.replace('.', '_')}"
-            _create(conn, project, upstream, table)
-            _fill(
-                conn, table, [_completed(upstream, model, n, row) for n, row in enumerate(case.given.get(upstream, []))]
-            )
-            swaps[upstream] = f"pg_temp.{table}"
-        actual = _rows(conn, model, swap_relations(model.sql, swaps), _bindings(case, model))
+        tables = given_tables(conn, project, model, case)
+        actual = model_rows(conn, model, tables, case)
         expected = _typed(conn, model, case.expect)
     return _differences(model, case, expected, actual)
+
+
+def given_tables(conn: psycopg.Connection[Any], project: Project, model: Model, case: Case) -> dict[str, str]:
+    """Temporary tables with the case's rows, by the relation that each stands for; gone with the transaction."""
+    tables: dict[str, str] = {}
+    for upstream in model.upstreams:
+        table = f"given_{upstream.replace('.', '_')}"
+        _create(conn, project, upstream, table)
+        given = case.given.get(upstream, [])
+        _fill(conn, table, [_completed(upstream, model, index, row) for index, row in enumerate(given)])
+        tables[upstream] = f"pg_temp.{table}"
+    return tables
+
+
+def model_rows(conn: psycopg.Connection[Any], model: Model, tables: Mapping[str, str], case: Case) -> list[Row]:
+    """What the model's SELECT makes of other tables than its own upstreams, in the types of its contract, by grain."""
+    return _rows(conn, model, swap_relations(model.sql, tables), _bindings(case, model))
 
 
 def type_differences(conn: psycopg.Connection[Any], project: Project, model: Model) -> list[str]:
