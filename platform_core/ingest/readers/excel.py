@@ -112,6 +112,7 @@ class SheetReader:
         self._source = source
         self.sheet = sheet
         self._options = options
+        self._names: list[str] | None = None
         self.left_out = 0
 
     @property
@@ -121,14 +122,17 @@ class SheetReader:
 
     def headers(self) -> list[str]:
         """The names of the columns."""
-        with _opened(self._source) as book:
-            return self._layout(_content(book, self.sheet))[0]
+        if self._names is None:
+            with _opened(self._source) as book:
+                self._names = self._layout(_content(book, self.sheet))[0]
+        return list(self._names)
 
     def matches(self, content: _Content) -> int | None:
         """How many of the mapping's names the header holds; None for an empty sheet."""
         if not any(_has_value(row) for row in content.rows):
             return None
         names, _ = self._layout(content)
+        self._names = names
         return len({folded(name) for name in self._options.expected} & {folded(name) for name in names})
 
     def rows(self) -> Iterator[SourceRow | Rejection]:
@@ -144,13 +148,13 @@ class SheetReader:
             if not _has_value(row):
                 continue
             fields = {name: _cell(value) for name, value in zip(names, row, strict=False)}
+            if fill:
+                fill(fields)
+            # After filling, so that the text alone is enough to try the row again.
             text = json.dumps(fields, ensure_ascii=False, default=_as_text)
             if not storable(text) or "\\u0000" in text:
                 yield unreadable(number, text, "A cell holds characters that no text may hold.")
-                continue
-            if fill:
-                fill(fields)
-            if left_out and left_out(fields):
+            elif left_out and left_out(fields):
                 self.left_out += 1
             else:
                 yield SourceRow(number, fields, text)
