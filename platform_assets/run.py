@@ -46,10 +46,10 @@ def run_dates(
     Dimensions that are dirty come before, as a run of their own. `select` names models (`fact_daily_production`) or is
     in Dagster's selection syntax (`+bi/mv_oee_daily`, `group:marts`). Raises DatesNotHeldError, UnknownAssetError.
     """
+    newest = today(settings)
+    dates = DateRange(first or newest, last or newest)
+    _check(settings, dates, newest)
     with _session(settings) as session:
-        newest = today(settings)
-        dates = DateRange(first or newest, last or newest)
-        session.check(dates, newest)
         selection = session.select(select) if select else None
         summary = session.dimensions(progress)
         return summary.plus(session.execute(DAILY, selection, dates, progress))
@@ -71,6 +71,22 @@ def today(settings: Settings) -> date:
     return today_in(latest_zone(plant_zones(settings), now), now)
 
 
+def _check(settings: Settings, dates: DateRange, newest: date) -> None:
+    """Raise DatesNotHeldError unless the warehouse holds the dates."""
+    if dates.first > dates.last:
+        raise DatesNotHeldError(f"{dates.first} is after {dates.last}.", hint="Give the earlier date first.")
+    if dates.first < settings.first_date:
+        raise DatesNotHeldError(
+            f"{dates.first} is before {settings.first_date}, the first production date held.",
+            hint="Set TAKT_FIRST_DATE to an earlier date.",
+        )
+    if dates.last > newest:
+        raise DatesNotHeldError(
+            f"{dates.last} is after today, {newest}.",
+            hint="Records dated ahead of today, such as orders, are made with today.",
+        )
+
+
 @contextmanager
 def _session(settings: Settings) -> "Generator[_Session]":
     warehouse = prepare(settings)
@@ -88,21 +104,6 @@ class _Session:
     project: Project
     definitions: dg.Definitions
     instance: dg.DagsterInstance
-
-    def check(self, dates: DateRange, newest: date) -> None:
-        """Raise DatesNotHeldError unless the warehouse holds the dates."""
-        if dates.first > dates.last:
-            raise DatesNotHeldError(f"{dates.first} is after {dates.last}.", hint="Give the earlier date first.")
-        if dates.first < self.settings.first_date:
-            raise DatesNotHeldError(
-                f"{dates.first} is before {self.settings.first_date}, the first production date held.",
-                hint="Set TAKT_FIRST_DATE to an earlier date.",
-            )
-        if dates.last > newest:
-            raise DatesNotHeldError(
-                f"{dates.last} is after today, {newest}.",
-                hint="Records dated ahead of today, such as orders, are made with today.",
-            )
 
     def select(self, names: Sequence[str]) -> list[dg.AssetKey]:
         """Keys of the selected assets that belong to the daily job."""

@@ -63,7 +63,9 @@ def _model_asset(
     def build(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
         dates: tuple[date, ...] = dates_of(context) if partitions else (UNDATED,)
         asked = (*dates, *_ahead(warehouse, model, partitions, dates))
-        run = materialize(warehouse.open(), project, model.relation, asked, now=warehouse.now(), run_id=context.run_id)
+        run = materialize(
+            warehouse.open(), project, model.relation, asked, now=warehouse.now(), run_id=context.run.run_id
+        )
         names = warehouse.tenant_names()
         _log_failures(context, model, run)
         if partitions and len(dates) > 1:
