@@ -12,7 +12,7 @@ from datetime import date
 from functools import cache
 from threading import Lock, Thread
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 
@@ -102,6 +102,14 @@ def _library() -> Any:
 
 
 @cache
+def _context() -> Any:
+    """One for the process, kept in memory only: each makes a folder for reports that nobody asks for."""
+    context = _library().get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    return context
+
+
+@cache
 def _rows_expectation() -> Any:
     """UnexpectedRowsExpectation that runs its query once, not twice as the library's, and says what it found."""
     _library()
@@ -148,24 +156,22 @@ def _locating(name: str, query: str) -> Any:
 @contextmanager
 def _batch(warehouse: Warehouse, relation: str) -> Generator[Any]:
     """The relation as a batch, on a connection of the library's own that is closed at the end."""
-    library = _library()
+    _library()
     from great_expectations.datasource.fluent.interfaces import TestConnectionError
 
     schema, name = partitions.split(relation)
     url = "postgresql+psycopg://" + warehouse.owner_url.split("://", 1)[1]
-    context = library.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
+    options = f"{_SESSION} -c search_path={schema}"  # the library takes no schema beside a table's name any more
+    sources, key = _context().data_sources, f"{relation} {uuid4()}"
     try:
-        source = context.data_sources.add_sql(
-            "warehouse", connection_string=url, kwargs={"connect_args": {"options": _SESSION}}
-        )
+        source = sources.add_sql(key, connection_string=url, kwargs={"connect_args": {"options": options}})
     except TestConnectionError as error:
         raise CheckNotPossibleError(
             f"great-expectations cannot connect to the warehouse to check {relation}: {error}",
             hint="`takt doctor` explains what is wrong with an installation.",
         ) from error
     try:
-        asset = source.add_table_asset(name, table_name=name, schema_name=schema)
+        asset = source.add_table_asset(name, table_name=name)
         yield asset.add_batch_definition_whole_table("all").get_batch()
     except TestConnectionError as error:
         raise CheckNotPossibleError(
@@ -174,6 +180,7 @@ def _batch(warehouse: Warehouse, relation: str) -> Generator[Any]:
     finally:
         source.get_engine().dispose()
         source.get_execution_engine().engine.dispose()
+        sources.delete(key)
 
 
 def _validate(batch: Any, model: Model, expectations: Sequence[Any]) -> Mapping[str, Any]:
