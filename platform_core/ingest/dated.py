@@ -10,32 +10,37 @@ import psycopg
 from dbt_like_sql.project import Project
 from platform_core.crash_points import crash_point
 from platform_core.ingest import versions
-from platform_core.ingest.contracts import Outcomes
+from platform_core.ingest.contracts import LoadRequest, Outcomes
 from platform_core.ingest.record_types import RECORD_TYPES, staging_model
 from platform_core.ingest.records import Batch
 from platform_core.ingest.redate import BY_TIME, Redater
 from platform_core.ingest.store import calendar, records
 from platform_core.ingest.store.records import Arrival, Scope, Settled
-from platform_core.warehouse.connection import Warehouse, transaction
+from platform_core.warehouse.connection import Warehouse
 from platform_core.warehouse.dirty import mark_dirty
 from platform_core.warehouse.maintenance import ensure_partitions
 
 
 class DatedLander:
-    """Stores batches of one load into core.erp_mes_data, in transactions that landing opens and closes."""
+    """Stores batches of one load into core.erp_mes_data, in transactions that landing opens and closes.
+
+    `session` is a connection outside those, for what others must see at once.
+    """
 
     def __init__(
         self,
         warehouse: Warehouse,
+        session: psycopg.Connection,
         project: Project,
-        scope: Scope,
-        *,
+        request: LoadRequest,
         load_id: UUID,
         now: datetime,
+        *,
         first_date: date,
         fingerprint: str,
     ) -> None:
-        self._warehouse, self._project, self._scope = warehouse, project, scope
+        self._warehouse, self._session, self._project = warehouse, session, project
+        self._scope = Scope(request.tenant_id, request.record_type, request.source_system)
         self._arrival = Arrival(now, load_id)
         self._first_date, self._fingerprint = first_date, fingerprint
         self._calendar_moved = False
@@ -89,9 +94,9 @@ class DatedLander:
         """
         months = {date(year, month, 1) for year, month in batch.months}
         if not months <= self._months:
-            with transaction(self._warehouse) as conn:
+            with self._session.transaction():
                 for month in sorted(months - self._months):
-                    ensure_partitions(conn, "core.erp_mes_data", month, month)
+                    ensure_partitions(self._session, "core.erp_mes_data", month, month)
             self._months |= months
 
     def _settle_repeated(self, conn: psycopg.Connection, batch: Batch) -> Mapping[int, str]:

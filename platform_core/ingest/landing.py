@@ -29,9 +29,8 @@ from platform_core.ingest.records import Batch, Preparer, batches
 from platform_core.ingest.store import calendar as calendar_store
 from platform_core.ingest.store import loads as load_store
 from platform_core.ingest.store import rejects as reject_store
-from platform_core.ingest.store.records import Scope
 from platform_core.settings import Settings
-from platform_core.warehouse.connection import Warehouse, transaction
+from platform_core.warehouse.connection import Warehouse, autocommit, transaction
 
 BATCH_ROWS = 20_000
 """Rows prepared while the batch before is merged: half a second of either, and some 20 MB."""
@@ -84,30 +83,26 @@ def land(
         raise UnknownRecordTypeError(
             f"There is no record type {request.record_type!r}.", hint=f"There are: {', '.join(RECORD_TYPES)}."
         )
-    with transaction(warehouse, read_only=True) as conn:
-        calendar = calendar_store.load(conn, request.tenant_id)
-        fingerprint = calendar_store.fingerprint(conn, request.tenant_id)
-    if calendar is None:
-        raise UnknownTenantError(f"There is no tenant {request.tenant_id}.", hint="`takt init` makes the first one.")
-    preparer = Preparer(kind, calendar, first_date=settings.first_date, now=now)
-    with OpenLoad(warehouse, request) as load_id:
-        lander: Lander
-        if kind.dated:
-            scope = Scope(request.tenant_id, request.record_type, request.source_system)
-            lander = DatedLander(
-                warehouse,
-                project,
-                scope,
-                load_id=load_id,
-                now=now,
-                first_date=settings.first_date,
-                fingerprint=fingerprint,
-            )
-        else:
-            lander = MasterLander(warehouse, settings, project, request, load_id=load_id, now=now)
-        with _Writer(warehouse, request, load_id, lander, retried or {}) as writer:
-            _pump(batches(items, preparer, size=BATCH_ROWS), writer, progress)
-            return writer.finish(tuple(preparer.warnings()))
+    with autocommit(warehouse) as session:
+        # The fingerprint first: a change between the two is noticed, and the records are dated anew.
+        fingerprint = calendar_store.fingerprint(session, request.tenant_id)
+        calendar = calendar_store.load(session, request.tenant_id)
+        if calendar is None:
+            message = f"There is no tenant {request.tenant_id}."
+            raise UnknownTenantError(message, hint="`takt init` makes the first one.")
+        preparer = Preparer(kind, calendar, first_date=settings.first_date, now=now)
+        with OpenLoad(session, request) as load_id:
+            lander: Lander
+            if kind.dated:
+                first_date = settings.first_date
+                lander = DatedLander(
+                    warehouse, session, project, request, load_id, now, first_date=first_date, fingerprint=fingerprint
+                )
+            else:
+                lander = MasterLander(warehouse, settings, project, request, load_id=load_id, now=now)
+            with _Writer(warehouse, request, load_id, lander, retried or {}) as writer:
+                _pump(batches(items, preparer, size=BATCH_ROWS), writer, progress)
+                return writer.finish(tuple(preparer.warnings()))
 
 
 def _pump(prepared: Iterable[Batch], writer: "_Writer", progress: Progress | None) -> None:

@@ -9,24 +9,24 @@ import psycopg
 from dbt_like_sql.errors import TaktError
 from platform_core.ingest.contracts import LoadRequest
 from platform_core.ingest.store import loads as store
-from platform_core.warehouse.connection import Warehouse, autocommit, transaction
+from platform_core.warehouse.connection import Warehouse, transaction
 
 
 class OpenLoad(AbstractContextManager[UUID]):
     """A load that is running: leaving it by an error ends it as failed; landing ends it well, together with its rows.
 
-    Its lock lives on a connection of its own, so that others can tell whether this process still does.
+    Its lock lives on `session`, a connection that nothing is rolled back on, so that others can tell whether this
+    process still lives.
     """
 
-    def __init__(self, warehouse: Warehouse, request: LoadRequest) -> None:
-        self._session = autocommit(warehouse)
+    def __init__(self, session: psycopg.Connection, request: LoadRequest) -> None:
+        self._session = session
         self._request = request
         self._load_id = uuid4()
 
     def __enter__(self) -> UUID:
-        self._guard = self._session.__enter__()
-        store.fail_interrupted(self._guard)
-        store.begin(self._guard, self._load_id, self._request)
+        store.fail_interrupted(self._session)
+        store.begin(self._session, self._load_id, self._request)
         return self._load_id
 
     def __exit__(
@@ -35,9 +35,7 @@ class OpenLoad(AbstractContextManager[UUID]):
         if error is not None:
             # With the server gone the load stays `running` without a lock; whoever comes next ends it.
             with suppress(psycopg.Error):
-                store.fail(self._guard, self._load_id, _sentence(error))
-        with suppress(psycopg.Error):
-            self._session.__exit__(None, None, None)
+                store.fail(self._session, self._load_id, _sentence(error))
 
 
 def _sentence(error: BaseException) -> str:
