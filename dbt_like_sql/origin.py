@@ -36,7 +36,8 @@ from dbt_like_sql.project import Project
 
 __all__ = ["MADE", "SOURCE", "Origin", "origins"]
 
-_PRECEDING, _FOLLOWING = "PRECEDING", "FOLLOWING"
+_Known = Mapping[Key, Expr]
+_Met = dict[int, tuple[_Known, Mapping[Expr, Expr]]]
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class _Way:
     """Conditions over the source's columns, marked OUT, that hold for the rows that count."""
     needed: frozenset[str]
     """Its columns that count."""
-    around: Mapping[Key, Expr]
+    around: _Known
     """What columns of the blocks around are known to equal."""
     hints: Mapping[Expr, Expr]
     """Expressions that gave the row made a column. A record may have been corrected since, so beyond the grain they
@@ -70,6 +71,8 @@ class _Way:
     member: _Member | None
     windows: bool
     path: tuple[int, ...]
+    met: _Met
+    """What was known, and what said, in each block that the row made came through so far."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ def origins(project: Project, relation: str) -> tuple[Origin, ...]:
     top = take_apart(parse_query(model.sql, where=str(model.path)), catalog(project), bound)
     wanted = [exp.EQ(this=column(OUT, name), expression=column(MADE, name)) for name in model.spec.grain]
     hints: dict[Expr, Expr] = {column(OUT, c.name): column(MADE, c.name) for c in model.spec.columns}
-    start = _Way(wanted, frozenset(top.columns), {}, hints, None, False, ())
+    start = _Way(wanted, frozenset(top.columns), {}, hints, None, False, (), {})
     return tuple(dict.fromkeys(_descend(top, start)))
 
 
@@ -129,6 +132,8 @@ def _descend(derived: Derived, way: _Way) -> Iterator[Origin]:
             hints={outputs[key.name]: made for key, made in way.hints.items() if key.name in outputs},
             path=(*way.path, id(block)),
         )
+        if not way.windows:
+            way.met.setdefault(id(block), (_of_made(inside.around, block), inside.hints))
         yield from _sources(block, values, tests, inside)
         for node in (node for value in values for node in own_nodes(value)):
             if (inner := block.subqueries.get(id(node))) is not None:
@@ -137,6 +142,11 @@ def _descend(derived: Derived, way: _Way) -> Iterator[Origin]:
         if not way.windows:
             for window in dict.fromkeys(n for value in values for n in own_nodes(value) if isinstance(n, exp.Window)):
                 yield from _through(window, block, inside, way.around)
+
+
+def _of_made(known: _Known, block: Block) -> _Known:
+    """What ties the block's sources to the row made."""
+    return {key: value for key, value in known.items() if key[0] in block.sources and MADE in marks(value)}
 
 
 def _sources(block: Block, values: Sequence[Expr], tests: Sequence[Expr], inside: _Way) -> Iterator[Origin]:
@@ -175,12 +185,12 @@ def _stands_alone(derived: Derived) -> bool:
     return stored and not block.subqueries and all(c.table in block.sources for c in columns)
 
 
-def _through(window: exp.Window, block: Block, inside: _Way, around: Mapping[Key, Expr]) -> Iterator[Origin]:
+def _through(window: exp.Window, block: Block, inside: _Way, around: _Known) -> Iterator[Origin]:
     """Origins of the rows that a window puts beside the row made: those of its partition, within its range."""
     named = block.windows.get(window.text("alias").lower(), window)
     tests: list[Expr] = []
     for part in named.args.get("partition_by") or ():
-        if (value := _value(part, block, inside.around, inside.hints)) is not None:
+        if (value := _value(part, block, inside.around, inside.hints, inside.met)) is not None:
             is_known = value in inside.around.values()
             tests.append((exp.EQ if is_known else exp.NullSafeEQ)(this=part.copy(), expression=value))
     tests += _range(named, block, inside)
@@ -195,7 +205,7 @@ def _range(window: Expr, block: Block, inside: _Way) -> list[Expr]:
     if spec is None or spec.text("kind").upper() != "RANGE" or order is None or len(order.expressions) != 1:
         return []
     ordered = order.expressions[0]
-    value = _value(ordered.this, block, inside.around, inside.hints)
+    value = _value(ordered.this, block, inside.around, inside.hints, inside.met)
     if value is None or ordered.args.get("desc"):
         return []
     bounds: list[Expr] = []
@@ -205,13 +215,13 @@ def _range(window: Expr, block: Block, inside: _Way) -> list[Expr]:
             continue
         limit = value.copy()
         if isinstance(distance, Expr):
-            shift = exp.Sub if spec.text(f"{end}_side").upper() == _PRECEDING else exp.Add
+            shift = exp.Sub if spec.text(f"{end}_side").upper() == "PRECEDING" else exp.Add
             limit = shift(this=limit, expression=distance.copy())
         bounds.append(compare(this=ordered.this.copy(), expression=limit))
     return bounds
 
 
-def _value(expression: Expr, block: Block, known: Mapping[Key, Expr], hints: Mapping[Expr, Expr]) -> Expr | None:
+def _value(expression: Expr, block: Block, known: _Known, hints: Mapping[Expr, Expr], met: _Met) -> Expr | None:
     """What an expression of a block was for the row made, in terms of that row; None where it does not say."""
     if not can_carry(expression):
         return None
@@ -223,16 +233,30 @@ def _value(expression: Expr, block: Block, known: Mapping[Key, Expr], hints: Map
         value = known.get((node.table, node.name))
         source = block.sources.get(node.table)
         if value is None and isinstance(source, Derived) and len(source.blocks) == 1:
-            inner = source.blocks[0]
-            outputs = _outputs(source, inner)
-            inner_hints = {
-                outputs[key.name]: made for key, made in _inner_hints(hints, node.table).items() if key.name in outputs
-            }
-            value = _value(outputs[node.name], inner, {}, inner_hints) if node.name in outputs else None
+            value = _value_within(source, node, known, hints, met)
         if value is None:
             return None
         node.replace(value.copy() if isinstance(value, exp.Column) else exp.Paren(this=value.copy()))
     return root.this
+
+
+def _value_within(
+    source: Derived, node: exp.Column, known: _Known, hints: Mapping[Expr, Expr], met: _Met
+) -> Expr | None:
+    """What a column of a derived source was for the row made, as far as the source's own block says."""
+    inner = source.blocks[0]
+    outputs = _outputs(source, inner)
+    if node.name not in outputs:
+        return None
+    wanted = [exp.EQ(this=column(OUT, name), expression=v) for (mark, name), v in known.items() if mark == node.table]
+    tests = [test for want in wanted if (test := substituted(want, outputs)) is not None]
+    inner_known = constants(inner, tests, {})
+    said = _inner_hints(hints, node.table).items()
+    inner_hints = {outputs[key.name]: made for key, made in said if key.name in outputs}
+    known_before, hints_before = met.get(id(inner), ({}, {}))
+    if known_before and all(inner_known.get(key) == v for key, v in known_before.items()):
+        inner_hints |= hints_before  # the row made came through this block by another way, as the same row
+    return _value(outputs[node.name], inner, inner_known, inner_hints, met)
 
 
 def _origin(relation: str, tests: Sequence[Expr], block: Block, mark: str, way: _Way) -> Origin:

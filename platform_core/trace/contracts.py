@@ -53,15 +53,18 @@ class TracedRow:
 
 @dataclass(frozen=True)
 class Branch:
-    """The rows of one upstream relation that a row was made from; `total` counts also those left out of the list."""
+    """The rows of one upstream relation that a row was made from; `total` counts also those left out of the list.
+
+    With `through_window` they are those that count beside its own rows because of a window (a moving average, a start
+    and its end); they are listed without their own ancestry.
+    """
 
     relation: str
     kind: BranchKind
     total: int
     rows: tuple[TracedRow, ...] = ()
     records: tuple[TracedRecord, ...] = ()
-    windows: bool = False
-    """Further rows count through a window in the SQL (a moving average, a start and its end) and are not listed."""
+    through_window: bool = False
     archive_file: str | None = None
     """Where the rows went: their date is sealed."""
 

@@ -22,12 +22,18 @@ class Records:
         self._relation = relation
         self._type = next((name for name in RECORD_TYPES if staging_model(name) == model.relation), None)
 
-    def of(self, made: Sequence[store.Row], found: Sequence[Sequence[store.Row]]) -> list[tuple[TracedRecord, ...]]:
-        """For each row made, its records; `found` are the current versions that its SQL would read today."""
+    def of(
+        self, made: Sequence[store.Row], found: Sequence[Sequence[store.Row]], *, may_remember: bool
+    ) -> list[tuple[TracedRecord, ...]]:
+        """For each row made, its records; `found` are the current versions that its SQL would read today.
+
+        With `may_remember`, a row for which none would be read today is followed to the record that it names itself.
+        """
         if self._relation != "core.erp_mes_data":  # master data keeps no old versions
             return [tuple(TracedRecord((_version(row),)) for row in rows) for rows in found]
         wanted = [
-            [_identity(row) for row in rows] or self._remembered(row) for row, rows in zip(made, found, strict=True)
+            [_identity(row) for row in rows] or (self._remembered(row) if may_remember else [])
+            for row, rows in zip(made, found, strict=True)
         ]
         every = self._versions({identity for identities in wanted for identity in identities})
         return [

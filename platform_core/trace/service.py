@@ -11,7 +11,6 @@ from difflib import get_close_matches
 from functools import cached_property
 
 import psycopg
-from psycopg import IsolationLevel
 
 from dbt_like_sql.contracts import Model
 from dbt_like_sql.lineage import column_lineage
@@ -19,7 +18,7 @@ from dbt_like_sql.origin import Origin, origins
 from dbt_like_sql.project import Project
 from platform_core.tenants.contracts import Tenant
 from platform_core.trace import store
-from platform_core.trace.contracts import Branch, BranchKind, DateState, Trace, TracedRow
+from platform_core.trace.contracts import Branch, BranchKind, DateState, Trace, TracedRecord, TracedRow
 from platform_core.trace.errors import BadValueError, RowNotFoundError, UnknownColumnError, UnknownModelError
 from platform_core.trace.records import Records
 from platform_core.warehouse.connection import Warehouse, transaction
@@ -55,7 +54,7 @@ def trace(
     for name in (*where, *columns):
         _check_column(model, name)
     with transaction(warehouse, read_only=True) as conn:
-        conn.isolation_level = IsolationLevel.REPEATABLE_READ
+        store.begin(conn, tenant.id)
         return _Tracer(conn, project, tenant, limit).trace(model, where, columns)
 
 
@@ -122,12 +121,12 @@ class _Tracer:
         lineage = column_lineage(self.project, model.relation)
         leaves = sorted({leaf for name in (*wanted, *model.spec.grain) for leaf in lineage[name]})
         followed = {relation for relation, _ in leaves} - _NOT_TRACED
-        branches: list[dict[str, Branch]] = [dict[str, Branch]() for _ in found]
-        for origin in origins(self.project, model.relation):
+        branches: list[dict[tuple[str, bool], Branch]] = [{} for _ in found]
+        for origin in sorted(origins(self.project, model.relation), key=lambda origin: origin.windows):
             if origin.relation in followed:
                 used = tuple(name for relation, name in leaves if relation == origin.relation)
                 for own, branch in zip(branches, self._branches(model, origin, found, used), strict=True):
-                    own[branch.relation] = _merged(own.get(branch.relation), branch)
+                    _add(own, branch)
         grain = model.spec.grain
         shown = tuple(name for name in wanted if name not in grain)
         return [
@@ -142,15 +141,23 @@ class _Tracer:
         types = {column.name: column.type for column in model.spec.columns if column.name in origin.tied_by}
         groups = store.sources(self.conn, target, self.tenant.id, made, types, origin.conditions, self.limit)
         if upstream is None:
-            records = Records(self.conn, self.tenant.id, model, target.name).of(made, [rows for rows, _ in groups])
+            finder = Records(self.conn, self.tenant.id, model, target.name)
+            records = finder.of(made, [rows for rows, _ in groups], may_remember=not origin.windows)
             return [
-                Branch(target.name, "records", max(total, len(own)), records=own, windows=origin.windows,
-                       archive_file=self._archive(target.name, row))
+                Branch(
+                    target.name,
+                    "records",
+                    max(total, len(own)),
+                    records=own,
+                    through_window=origin.windows,
+                    archive_file=self._archive(target.name, row),
+                )
                 for row, own, (_, total) in zip(made, records, groups, strict=True)
-            ]  # fmt: skip
+            ]
         grain = upstream.spec.grain
         unique = {tuple(row[name] for name in grain): row for rows, _ in groups for row in rows}
-        traced = dict(zip(unique, self._traced(upstream, list(unique.values()), used), strict=True))
+        rows_of = _untraced if origin.windows else self._traced
+        traced = dict(zip(unique, rows_of(upstream, list(unique.values()), used), strict=True))
         kind: BranchKind = "dimension" if upstream.layer == "dimensions" else "rows"
         return [
             Branch(
@@ -158,7 +165,7 @@ class _Tracer:
                 kind,
                 total,
                 rows=tuple(traced[tuple(found[name] for name in grain)] for found in rows),
-                windows=origin.windows,
+                through_window=origin.windows,
                 archive_file=self._archive(target.name, row) if upstream.layer == "staging" else None,
             )
             for row, (rows, total) in zip(made, groups, strict=True)
@@ -177,16 +184,46 @@ def _relation(model: Model) -> store.Relation:
     return store.Relation(model.relation, types, model.spec.grain, "tenant_id" in types)
 
 
-def _merged(one: Branch | None, other: Branch) -> Branch:
+def _untraced(model: Model, found: Sequence[store.Row], wanted: Sequence[str]) -> list[TracedRow]:
+    grain = model.spec.grain
+    shown = tuple(name for name in wanted if name not in grain)
+    return [TracedRow(model.relation, {name: row[name] for name in grain}, row, shown) for row in found]
+
+
+def _add(own: dict[tuple[str, bool], Branch], branch: Branch) -> None:
+    """Join two ways to the same relation; what counts by itself is not listed again for a window."""
+    place = branch.relation, branch.through_window
+    branch = _joined(own.get(place), branch)
+    if branch.through_window and (first := own.get((branch.relation, False))) is not None:
+        branch = _without(branch, first)
+        if branch.total == 0:
+            return
+    own[place] = branch
+
+
+def _joined(one: Branch | None, other: Branch) -> Branch:
     """Two ways to the same relation as one list: a row that both found counts once."""
     if one is None:
         return other
-    rows = {tuple(row.key.items()): row for row in (*one.rows, *other.rows)}
-    records = {record.versions[0]: record for record in (*one.records, *other.records)}
-    return replace(
-        one,
-        total=max(one.total, other.total, len(rows) + len(records)),
-        rows=tuple(rows.values()),
-        records=tuple(records.values()),
-        windows=one.windows or other.windows,
-    )
+    rows = {_key(row): row for row in (*other.rows, *one.rows)}
+    records = {_identity(record): record for record in (*other.records, *one.records)}
+    total = max(one.total, other.total, len(rows) + len(records))
+    return replace(one, total=total, rows=tuple(rows.values()), records=tuple(records.values()))
+
+
+def _without(branch: Branch, first: Branch) -> Branch:
+    """The branch without what is listed in another."""
+    keys, identities = {_key(row) for row in first.rows}, {_identity(record) for record in first.records}
+    rows = tuple(row for row in branch.rows if _key(row) not in keys)
+    records = tuple(record for record in branch.records if _identity(record) not in identities)
+    gone = len(branch.rows) - len(rows) + len(branch.records) - len(records)
+    return replace(branch, total=branch.total - gone, rows=rows, records=records)
+
+
+def _key(row: TracedRow) -> tuple[object, ...]:
+    return tuple(row.key.values())
+
+
+def _identity(record: TracedRecord) -> tuple[str, str, str]:
+    first = record.versions[0]
+    return first.record_type, first.source_system, first.source_pk

@@ -1,5 +1,7 @@
-"""All SQL of the trace. Reads as the owner, because nobody else may read staging; so every statement that reads rows of
-tenants carries the tenant itself, and the one function that builds statements puts it there.
+"""All SQL of the trace.
+
+It reads as the owner, because nobody else may read staging, and row security does not bind the owner. So every
+statement that reads rows of tenants carries the tenant itself, and for those built here one function puts it there.
 """
 
 import json
@@ -44,6 +46,8 @@ left join core.load as load on load.id = record.load_id and load.tenant_id = rec
 where record.tenant_id = %(tenant)s
 order by record.is_current desc, record.source_version desc, record.received_at desc, record.source_row desc
 """
+# For views that filter by the session's tenant themselves.
+_SET_TENANT = "select set_config('takt.tenant', %(tenant)s, true)"
 _ARCHIVES = "select first_date, last_date, archive_file from core.archived_partition where attached_at is null"
 _STATES = """
 select date, state.state, state.reason, dirty.reason as dirty_because
@@ -70,6 +74,12 @@ class Relation:
     types: Mapping[str, str]
     order: Sequence[str]
     has_tenant: bool
+
+
+def begin(conn: psycopg.Connection, tenant: UUID) -> None:
+    """Make everything that follows one snapshot of one tenant; before any other statement."""
+    conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    conn.execute(_SET_TENANT, {"tenant": str(tenant)})
 
 
 def rows(
