@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """Values that an installation may set; every default works on a laptop without any of them."""
 
-    model_config = SettingsConfigDict(env_prefix="TAKT_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="TAKT_", env_ignore_empty=True, frozen=True, extra="ignore")
 
     home: Path = Field(
         default_factory=lambda: user_data_path("takt", appauthor=False),

@@ -209,7 +209,7 @@ def _roles(warehouse: Warehouse, _now: Callable[[], datetime]) -> Iterator[Findi
     with transaction(warehouse, role=Role.API):
         pass  # its password is right, and it may connect
     if unbound["takt_api"] or (owned and owned[0]):
-        hint = "alter role takt_api nosuperuser nobypassrls; and give what it owns to takt_owner."
+        hint = "As a superuser: `alter role takt_api nosuperuser nobypassrls`, and give what it owns to takt_owner."
         yield Finding("roles", State.BROKEN, "Row security does not bind takt_api: tenants see each other.", hint)
     else:
         yield Finding("roles", State.OK, "takt_owner and takt_api can connect; row security binds takt_api.")

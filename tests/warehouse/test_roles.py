@@ -19,6 +19,7 @@ from platform_core.warehouse.errors import (
 )
 from platform_core.warehouse.migrate import upgrade
 from platform_core.warehouse.roles import prepare_external, prepare_server
+from tests.conftest import FAST
 from tests.warehouse.homes import a_home
 
 
@@ -26,7 +27,7 @@ from tests.warehouse.homes import a_home
 def existing() -> Generator[embedded.EmbeddedServer]:
     """A server with nothing of ours in it, as somebody else's would be."""
     with a_home() as settings:
-        yield embedded.start(settings)
+        yield embedded.start(settings, overrides=FAST)
 
 
 def _login(existing: embedded.EmbeddedServer, attributes: str) -> str:

@@ -127,6 +127,7 @@ def test_another_port_is_taken_and_remembered_when_its_own_is_in_use(home: Setti
     assert known is not None
     embedded.stop(home)
     with socket.socket() as squatter:
+        squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         squatter.bind(("127.0.0.1", known.state.port))
         squatter.listen()
         second = open_warehouse(home)

@@ -225,9 +225,14 @@ def _exclusive(files: HomeFiles, settings: Settings) -> Generator[None]:
             f"Another takt has been starting or stopping the server for {timeout} s.",
             hint=f"See which process holds {files.lock}.",
         ) from error
+    except NotImplementedError as error:
+        raise HomeNotUsableError(
+            f"The file system of {files.home} knows no locks.",
+            hint="Set TAKT_HOME to a folder on a local disk.",
+        ) from error
     except OSError as error:
         raise HomeNotUsableError(
-            f"{files.lock} cannot be written: {error.strerror}.",
+            f"{files.lock} cannot be locked: {error.strerror}.",
             hint="Run takt as the user who owns TAKT_HOME, or set TAKT_HOME to a folder of your own.",
         ) from error
     try:
