@@ -177,7 +177,9 @@ class _Application:
         if shape.is_stored:
             relations.secure(self._conn, model.relation, visible)
         meanings = {
-            column.name: f"{column.description} Unit: {column.unit}." if column.unit else column.description
+            column.name: f"{column.description.rstrip('.')}. Unit: {column.unit}."
+            if column.unit
+            else column.description
             for column in model.spec.columns
         }
         if view and view != model.relation:

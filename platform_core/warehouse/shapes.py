@@ -160,6 +160,8 @@ class Shape:
                 relations.rename(conn, f"{schema}.{old}", "i", new)
         if self.relkind == "p":
             for child in sorted(partitions.existing(conn, relation)):
+                for index in catalog.indexes(conn, f"{schema}.{child}"):
+                    relations.rename(conn, f"{schema}.{index.name}", "i", index.name.replace(suffix, "", 1))
                 relations.rename(conn, f"{schema}.{child}", "r", child.replace(suffix, "", 1))
         relations.rename(conn, relation, self.relkind, name.removesuffix(suffix))
 

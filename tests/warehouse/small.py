@@ -20,6 +20,7 @@ from platform_core.warehouse.publish import build
 
 MODELS = Path(__file__).parent / "small_models"
 STAGING, FACT, MART = "staging.stg_work_order", "bi.fact_daily_production", "bi.mv_line"
+THREE_DAYS, LINES = "bi.fact_three_days", "bi.dim_line"
 NOW = datetime(2026, 5, 20, 12, tzinfo=UTC)
 LOAD = UUID(int=7)
 
@@ -38,15 +39,14 @@ class SmallFactory:
     tenant: UUID
     other: UUID
 
-    def land(
-        self, when: date, key: str, total: float = 10, *, tenant: UUID | None = None, now: bool = False, **fields: Any
-    ) -> None:
-        """Land one work order as the current version of its key, and mark its date; `now` leaves no mark."""
+    def land(self, when: date, key: str, total: float = 10, *, tenant: UUID | None = None, **fields: Any) -> None:
+        """Land one work order as the current version of its key, and mark its date."""
         payload = {"product_code": "P1", "total_qty": total, "good_qty": min(total, 8), **fields}
         with transaction(self.warehouse) as conn:
             ensure_partitions(conn, "core.erp_mes_data", when, when)
             conn.execute(
-                "insert into core.erp_mes_data values (%s, 'MES', 'work_order', %s, 1, %s, 'L1', %s, '', now(), %s, 1, true)",
+                "insert into core.erp_mes_data "
+                "values (%s, 'MES', 'work_order', %s, 1, %s, 'L1', %s, '', now(), %s, 1, true)",
                 [tenant or self.tenant, key, when, Jsonb(payload), LOAD],
             )
             mark_dirty(conn, tenant or self.tenant, STAGING, [when], reason="landed", today=NOW.date())
@@ -73,7 +73,7 @@ class SmallFactory:
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The owner's view."""
         with transaction(self.warehouse) as conn:
-            return conn.execute(query.encode(), parameters).fetchall()
+            return conn.execute(query.encode(), parameters or None).fetchall()
 
     def totals(self, relation: str = FACT, tenant: UUID | None = None) -> Mapping[date, Decimal]:
         """Pieces by date."""
@@ -102,15 +102,12 @@ class SmallFactory:
             name for (name,) in self.rows("select relname from pg_class where relnamespace = 'scratch'::regnamespace")
         ]
 
-    def snapshot(self) -> dict[str, list[tuple[Any, ...]]]:
+    def snapshot(self) -> Mapping[str, list[str]]:
         """Everything that was published, without what differs between two equal runs."""
-        relations = (STAGING, FACT, "bi.fact_three_days", MART, "bi.dim_line")
-        found = {relation: sorted(map(str, self.rows(f"select * from {relation}"))) for relation in relations}
-        found["state"] = self.rows(
-            "select tenant_id, model, date, state, rows from core.partition_state order by 1, 2, 3"
-        )
-        found["dirty"] = self.rows("select tenant_id, model, date from core.dirty_partition order by 1, 2, 3")
-        return found  # type: ignore[return-value]
+        queries = {relation: f"select * from {relation}" for relation in (STAGING, FACT, THREE_DAYS, MART, LINES)}
+        queries["state"] = "select tenant_id, model, date, state, rows from core.partition_state"
+        queries["dirty"] = "select tenant_id, model, date from core.dirty_partition"
+        return {name: sorted(map(str, self.rows(query))) for name, query in queries.items()}
 
 
 def tenants(conn: psycopg.Connection) -> tuple[UUID, UUID]:

@@ -9,7 +9,7 @@ from psycopg.errors import DataError, IntegrityError, SyntaxErrorOrAccessRuleVio
 
 from dbt_like_sql.contracts import Model
 from platform_core.warehouse.errors import TableConflictError
-from platform_core.warehouse.store import catalog, partitions, relations
+from platform_core.warehouse.store import catalog, dirty, partitions, relations
 
 RANGE: LiteralString = "select min(date), max(date) from {name}"
 SEALED = """
@@ -45,6 +45,7 @@ def carry_over(conn: psycopg.Connection, model: Model, new: str, step: partition
         else:
             return True
     _refuse_to_lose_archived(conn, model)
+    dirty.mark_code_change(conn, model.relation, model.digest, whatever=True)
     conn.execute(FORGET_STATE, {"model": model.relation})
     return False
 
