@@ -1,4 +1,4 @@
-"""kill -9 at every moment of a publication: readers see whole dates, and a retry gives what no crash would have given."""
+"""kill -9 at every moment of a publication: readers see whole dates, and a retry ends where no crash would have."""
 
 import os
 import subprocess
