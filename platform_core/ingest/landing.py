@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import date, datetime
+from time import monotonic
 from types import TracebackType
 from typing import Protocol, Self
 from uuid import UUID
@@ -38,6 +39,8 @@ COMMIT_ROWS = 200_000
 """Rows of one transaction. Loads of the same records wait for each other that long, some seconds."""
 _AHEAD = 2
 """Batches that may wait for the database."""
+SLOW_SECONDS = 5.0
+"""A source that takes this long for one batch (a service, page by page) commits each, and lets others in between."""
 _SHOWN = 5
 
 Progress = Callable[[int], None]
@@ -117,10 +120,13 @@ def _pump(prepared: Iterable[Batch], writer: "_Writer", progress: Progress | Non
 
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="takt-landing") as worker:
         pending: deque[Future[int]] = deque()
+        asked = monotonic()
         for batch in prepared:
-            pending.append(worker.submit(writer.write, batch))
+            slow = monotonic() - asked > SLOW_SECONDS
+            pending.append(worker.submit(writer.write, batch, commit=slow))
             if len(pending) > _AHEAD:
                 wait_for(pending.popleft())
+            asked = monotonic()
         while pending:
             wait_for(pending.popleft())
 
@@ -155,8 +161,8 @@ class _Writer:
             unit, self._unit, self._conn = self._unit, None, None
             unit.__exit__(kind, error, traceback)
 
-    def write(self, batch: Batch) -> int:
-        """Store a batch, commit when enough has gathered; returns the rows dealt with."""
+    def write(self, batch: Batch, *, commit: bool = False) -> int:
+        """Store a batch, commit when enough has gathered or the source is slow; returns the rows dealt with."""
         for one in batch.rejections:
             self._by_code[one.code] = self._by_code.get(one.code, 0) + 1
         if self._request.strict:
@@ -170,7 +176,7 @@ class _Writer:
         load_store.count(conn, self._load_id, outcomes)
         self._total = Outcomes(**{name: value + getattr(outcomes, name) for name, value in asdict(self._total).items()})
         self._rows += batch.rows
-        if self._rows >= COMMIT_ROWS and not self._request.strict:
+        if (commit or self._rows >= COMMIT_ROWS) and not self._request.strict:
             self._commit()
         return batch.rows
 

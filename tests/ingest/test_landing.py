@@ -204,6 +204,36 @@ def test_a_load_whose_source_breaks_is_failed_and_lands_nothing(
     ]
 
 
+def test_one_load_may_need_new_partitions_at_any_time(
+    warehouse: Warehouse, settings: Settings, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform_core.ingest.landing.BATCH_ROWS", 1)
+    days = [f"2025-{month:02d}-10" for month in range(1, 7)]
+    items = [
+        work_order(day, number=n, start_time=f"{day}T08:00:00+09:00", end_time=f"{day}T09:00:00+09:00")
+        for n, day in enumerate(days)
+    ]
+    assert load(warehouse, settings, tenant, items).outcomes == counts(landed=6)
+    assert [day for _, (day, _) in sorted(current(warehouse).items())] == days
+
+
+def test_a_slow_source_commits_batch_by_batch(
+    warehouse: Warehouse, settings: Settings, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform_core.ingest.landing.BATCH_ROWS", 1)
+    monkeypatch.setattr("platform_core.ingest.landing.SLOW_SECONDS", 0.0)
+
+    def items() -> Iterator[MappedRecord]:
+        for n in range(3):
+            yield work_order(f"WO-{n}", number=n)
+        raise OSError("the service is gone")
+
+    with pytest.raises(OSError, match="gone"):
+        load(warehouse, settings, tenant, items())
+    assert set(current(warehouse)) == {"WO-0", "WO-1", "WO-2"}
+    assert rows(warehouse, "select status, rows_read from core.load") == [("failed", 3)]
+
+
 def test_the_tenants_are_apart(warehouse: Warehouse, settings: Settings, tenant: Tenant, other_tenant: Tenant) -> None:
     load(warehouse, settings, tenant, [work_order(version=9)])
     result = load(warehouse, settings, other_tenant, [work_order(version=1)])
