@@ -77,6 +77,7 @@ def diagnose(settings: Settings, now: Callable[[], datetime]) -> Iterator[Findin
     yield from _variables()
     yield _home(settings.home)
     yield from _disk(settings)
+    yield from _abandoned()
     warehouse = None
     try:
         external = external_warehouse(settings)
@@ -140,6 +141,14 @@ def _disk(settings: Settings) -> Iterator[Finding]:
         state = State.BROKEN if free < _NO_DISK else State.WARNING if free < _LITTLE_DISK else State.OK
         hint = None if state is State.OK else "Make room, or move TAKT_HOME to a larger disk."
         yield Finding("disk", state, f"{free / _GIB:.1f} GiB are free at {nearest}.", hint)
+
+
+def _abandoned() -> Iterator[Finding]:
+    """Root's servers may keep their data outside of TAKT_HOME, where they stay when it is deleted."""
+    if os.geteuid() == 0:
+        for folder in embedded.abandoned():
+            hint = "Delete it if nobody needs those data any more."
+            yield Finding("disk", State.WARNING, f"{folder} belonged to a TAKT_HOME that is gone.", hint)
 
 
 def _programs() -> Finding:

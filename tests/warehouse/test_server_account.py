@@ -43,6 +43,19 @@ def test_data_lie_where_the_account_reaches_them_when_it_cannot_reach_the_home(c
     assert stat.S_IMODE(known.state.data.stat().st_mode) == 0o700
 
 
+def test_data_that_a_deleted_home_has_left_are_found(closed_home: Settings) -> None:
+    open_warehouse(closed_home)
+    known = embedded.remembered(closed_home)
+    assert known is not None
+    assert known.state.folder not in embedded.abandoned()
+    embedded.stop(closed_home)
+    state = closed_home.home / "server.json"
+    kept = state.read_bytes()
+    state.unlink()
+    assert known.state.folder in embedded.abandoned()
+    state.write_bytes(kept)
+
+
 def test_passwords_and_state_belong_to_root_alone(closed_home: Settings) -> None:
     open_warehouse(closed_home)
     for name in ("secrets.json", "server.json"):

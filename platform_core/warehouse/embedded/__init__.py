@@ -4,6 +4,14 @@ Not the wheel's own supervisor, which trusts every local user as any role, chang
 make, waits 10 s at most for a recovery and stops the server when its last handle goes.
 """
 
-from platform_core.warehouse.embedded.server import EmbeddedServer, mark_roles_made, remembered, running, start, stop
+from platform_core.warehouse.embedded.server import (
+    EmbeddedServer,
+    abandoned,
+    mark_roles_made,
+    remembered,
+    running,
+    start,
+    stop,
+)
 
-__all__ = ["EmbeddedServer", "mark_roles_made", "remembered", "running", "start", "stop"]
+__all__ = ["EmbeddedServer", "abandoned", "mark_roles_made", "remembered", "running", "start", "stop"]

@@ -30,6 +30,9 @@ from platform_core.warehouse.errors import HomeNotUsableError, ServerStartError,
 _PORTS = range(15432, 25432)
 """Below what systems hand out for outgoing connections, so that a stored port is still free after a restart."""
 
+HOME_NOTE = "home.txt"
+"""In the server's folder: whose it is, as the folder need not lie in TAKT_HOME."""
+
 _STARTS = 5
 _POLL_SECONDS = 0.02
 _LOCK_MARGIN_SECONDS = 60
@@ -86,6 +89,19 @@ def remembered(settings: Settings) -> EmbeddedServer | None:
     files = HomeFiles(settings.home)
     state, passwords = files.read_state(), files.passwords()
     return EmbeddedServer(state, passwords) if state and passwords else None
+
+
+def abandoned() -> tuple[Path, ...]:
+    """Server folders outside of any TAKT_HOME whose home is gone or has begun anew."""
+    return tuple(note.parent for note in sorted(SYSTEM_FOLDER.glob(f"server-*/{HOME_NOTE}")) if not _is_used(note))
+
+
+def _is_used(note: Path) -> bool:
+    try:
+        state = HomeFiles(Path(note.read_text(encoding="utf-8"))).read_state()
+    except FileNotFoundError:  # somebody is just deleting it
+        return True
+    return state is not None and state.folder == note.parent
 
 
 def mark_roles_made(settings: Settings) -> None:
@@ -173,6 +189,7 @@ def _create(files: HomeFiles, programs: Path, account: Account, password: str) -
         make_folder(SYSTEM_FOLDER, 0o755)
         folder = SYSTEM_FOLDER / f"server-{token_hex(8)}"
     make_folder(folder, 0o711 if account.other else 0o700)
+    (folder / HOME_NOTE).write_text(str(files.home), encoding="utf-8")
     state = ServerState(folder, _free_port())
     if state.data.exists():  # made by a start that was killed before it could remember
         shutil.rmtree(state.data)
