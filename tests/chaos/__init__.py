@@ -1,0 +1,1 @@
+"""Long proofs, run by `make chaos`; their figures go to docs/proof.json."""

@@ -1,0 +1,180 @@
+"""kill -9 at random moments of landing, staging, auditing, replacing and refreshing: nothing is lost, nothing twice."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from queue import Empty, Queue
+from random import Random
+from threading import Thread
+
+import pytest
+
+from platform_core.factory.service import generate
+from platform_core.settings import Settings
+from platform_core.warehouse import embedded
+from platform_core.warehouse.connection import Warehouse, open_warehouse
+from platform_core.warehouse.embedded import processes
+from tests.chaos.proof import record
+from tests.chaos.worker import SOURCE
+from tests.end_to_end.factory_period import LAST
+from tests.end_to_end.warehouse_of_factory import RELATIONS, Row, assert_shows, query, read_json
+
+pytestmark = pytest.mark.chaos
+
+KILLS = 50
+SERVER_TOO = 5
+"""Every so many kills the database server is killed with the worker."""
+SEED = 20251105
+PATIENCE_SECONDS = 300
+ROOT = Path(__file__).parents[2]
+
+
+class Worker:
+    """A worker process, the lines that it has said, and what it is doing."""
+
+    def __init__(self, settings: Settings, folder: Path, slugs: list[str]) -> None:
+        environment = {**os.environ, "TAKT_HOME": str(settings.home), "PYTHONWARNINGS": "ignore"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.chaos.worker", str(folder), *slugs],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.done: list[str] = []
+        self.doing = "starting"
+        self._lines: Queue[str | None] = Queue()
+        Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.put(line.strip())
+        self._lines.put(None)
+
+    def follow(self, seconds: float, until: str = "") -> bool:
+        """Note what it says for so long, or until it says that; False when it has ended."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            try:
+                line = self._lines.get(timeout=left)
+            except Empty:
+                return True
+            if line is None:
+                return False
+            if line.startswith("done "):
+                self.done.append(line[5:])
+            self.doing = line.split()[0]
+            if line == until:
+                return True
+        return True
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.process.send_signal(signal.SIGKILL)
+        self.follow(PATIENCE_SECONDS)
+        self.process.wait()
+
+    def finish(self) -> None:
+        """Let it end by itself; fail with what it said when it fails."""
+        assert not self.follow(PATIENCE_SECONDS), "the worker did not end"
+        assert self.process.wait() == 0, self.process.stderr.read() if self.process.stderr else ""
+
+
+def test_totals_are_right_after_fifty_kills_at_random_moments(
+    durable: Warehouse, home: Settings, tmp_path: Path
+) -> None:
+    factory = tmp_path / "factory"
+    generate(factory, days=4, lines=3, tenants=1, seed=SEED, end_date=LAST)
+    random = Random(SEED)
+    slugs = ["undisturbed", *(f"plant-{number}" for number in range(KILLS))]
+    seconds = _undisturbed_seconds(home, factory, slugs.pop(0))
+    moments: Counter[str] = Counter()
+    kills = servers = 0
+    pending = slugs
+    while kills < KILLS:
+        worker = Worker(home, factory, pending)
+        assert worker.follow(PATIENCE_SECONDS, until="ready"), worker.process.communicate()[1]
+        if not worker.follow(random.uniform(0, seconds)):
+            worker.finish()
+        kills += 1
+        moments[_stage(worker.doing)] += 1
+        worker.kill()
+        if kills % SERVER_TOO == 0:
+            servers += _kill_server(home)
+        pending = [slug for slug in pending if slug not in worker.done] or [f"more-{kills}"]
+    left = Worker(home, factory, pending)
+    left.finish()
+    warehouse = open_warehouse(home)
+    shown = _tenants(warehouse)
+    _assert_whole(warehouse, read_json(factory / "truth.json"), shown)
+    record(
+        "kills",
+        {
+            "kills": kills,
+            "server_killed_too": servers,
+            "moments": dict(sorted(moments.items())),
+            "undisturbed_seconds_per_tenant": round(seconds, 1),
+            "tenants_compared": len(shown),
+            "tables_compared": len(RELATIONS),
+            "differences": 0,
+        },
+    )
+
+
+def _undisturbed_seconds(home: Settings, factory: Path, slug: str) -> float:
+    worker = Worker(home, factory, [slug])
+    assert worker.follow(PATIENCE_SECONDS, until="ready"), worker.process.communicate()[1]
+    begin = time.monotonic()
+    worker.finish()
+    return time.monotonic() - begin
+
+
+def _stage(doing: str) -> str:
+    """What a line of the worker says about the moment."""
+    if doing.startswith("staging."):
+        return "staging"
+    if doing.startswith("bi."):
+        return next(
+            (stage for part, stage in {"fact_": "facts", "mv_": "marts"}.items() if doing[3:].startswith(part)),
+            "dimensions",
+        )
+    return {"landing": "landing", "ready": "landing", "done": "between tenants"}[doing]
+
+
+def _kill_server(home: Settings) -> int:
+    server = embedded.remembered(home)
+    assert server is not None
+    postmaster = processes.postmaster(server.state)
+    if postmaster is not None:
+        postmaster.kill()
+        postmaster.wait(30)
+    return int(postmaster is not None)
+
+
+def _tenants(warehouse: Warehouse) -> list[str]:
+    rows = query(warehouse, "select slug from core.tenants where slug <> 'default' order by slug")
+    return [row["slug"] for row in rows]
+
+
+def _assert_whole(warehouse: Warehouse, truth: Row, slugs: list[str]) -> None:
+    """Every tenant shows the factory's truth, no record is current twice, every finished load adds up."""
+    expected = {
+        name: [row | {"tenant": slug} for slug in slugs for row in truth[name] if row["tenant"] == SOURCE]
+        for name in RELATIONS
+    }
+    assert_shows(warehouse, expected)
+    twice = query(
+        warehouse,
+        "select tenant_id, record_type, source_system, source_pk from core.erp_mes_data where is_current "
+        "group by 1, 2, 3, 4 having count(*) > 1",
+    )
+    assert not twice
+    assert not query(warehouse, "select from core.dirty_partition where due_at <= now()")
+    leftovers = query(warehouse, "select from core.partition_state where state = 'failed'")
+    assert not leftovers
