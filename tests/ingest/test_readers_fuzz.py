@@ -133,3 +133,20 @@ def test_a_workbook_cut_off_is_refused_with_a_sentence(size: int) -> None:
     content = (SAMPLES / "korean_daily_production.xlsx").read_bytes()[:size]
     with pytest.raises(ReaderError, match="workbook") if size >= 7 else nullcontext():
         read(content)
+
+
+@pytest.mark.parametrize(
+    ("data", "rows"),
+    [
+        (b"a,b\n" + b'1,"x\n' * 20_000, 20_000),
+        (b"a,b," + b"x" * 5_000_000, 0),
+        (b"[" + b'{"a": oops},' * 20_000 + b"]", 20_000),
+        (b"[" + b"{" * 200_000, 2),
+        (b'["' + b'a\\"' * 100_000, 2),
+        (b'{"a":\n' * 20_000, 20_000),
+    ],
+    ids=["open quotes", "one long line", "broken elements", "open brackets", "an open string", "open lines"],
+)
+@pytest.mark.timeout(20)
+def test_hostile_files_take_no_more_time_than_their_size(data: bytes, rows: int) -> None:
+    assert len(read(data, FileOptions.model_validate({"format": "json_lines"}) if data[:1] == b"{" else None)) >= rows

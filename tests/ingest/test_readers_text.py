@@ -55,9 +55,9 @@ def test_western_text_is_not_taken_for_korean() -> None:
 
 
 def test_korean_text_late_in_a_long_file_still_decides_the_encoding() -> None:
-    data = b"a,b\n" + b"1,2\n" * 400_000 + "3,한글\n".encode("cp949")
+    data = b"a,b\n" + b"1,%s\n" % (b"2" * 40) * 60_000 + "3,한글\n".encode("cp949")
     rows = fields(read(data))
-    assert len(rows) == 400_001
+    assert len(rows) == 60_001
     assert rows[-1] == {"a": "3", "b": "한글"}
 
 

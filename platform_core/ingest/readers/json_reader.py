@@ -11,7 +11,9 @@ from platform_core.ingest.readers.headers import leave_out_test
 from platform_core.ingest.readers.options import FileOptions
 from platform_core.ingest.readers.text import ByteSource, open_text, storable, unreadable
 
-_STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+# Possessive, and with the end of the text as a string's end too: an open quote must not be tried again and again.
+_STRUCTURE = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
+_BEHIND = 1 << 16
 _BLANK = " \t\r\n"
 _ENVELOPES = ("data", "items", "records", "results", "rows", "value")
 
@@ -206,9 +208,11 @@ def _array_rows(text: str) -> Iterator[SourceRow | Rejection]:
                 yield unreadable(number + 1, tail, "The array never ends." if not tail else "Text after the array.")
             return
         number += 1
-        end, row = _element(text, position, number)
+        position, row = _element(text, position, number)
         yield row
-        position = end
+        if isinstance(row, Rejection) and position > _BEHIND:
+            # A fault is told with its line, for which json counts all lines before it, each time anew.
+            text, position = text[position:], 0
 
 
 def _skip(text: str, position: int) -> int:
