@@ -1,0 +1,1 @@
+"""What the warehouse holds at this moment, and what is still to be done."""

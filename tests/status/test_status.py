@@ -1,0 +1,124 @@
+"""`takt status` says how far each model is, what is open and why, and when the next refresh comes."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, date, datetime
+
+import pytest
+
+from dbt_like_sql.project import load_project
+from platform_core.settings import Settings
+from platform_core.status.contracts import OpenDate
+from platform_core.status.service import next_runs, read_status
+from platform_core.tenants.contracts import Tenant
+from platform_core.tenants.errors import TenantNotFoundError
+from platform_core.warehouse.connection import Warehouse, transaction
+from platform_core.warehouse.contracts import UNDATED
+from platform_core.warehouse.dirty import mark_dirty
+from platform_core.warehouse.errors import MigrationError
+from tests.conftest import Server
+
+FACT = "bi.fact_daily_production"
+NOW = datetime(2026, 5, 20, 12, tzinfo=UTC)
+STATE = """
+insert into core.partition_state (tenant_id, model, date, state, version, rows, reason, published_at)
+values (%s, %s, %s, %s, %s, %s, %s, %s)
+"""
+
+
+@pytest.fixture
+def filled(warehouse: Warehouse, tenant: Tenant, other_tenant: Tenant) -> Warehouse:
+    published = datetime(2026, 5, 20, 9, tzinfo=UTC)
+    with transaction(warehouse) as conn:
+        for owner, day, state, version, rows, reason in (
+            (tenant, 18, "published", 2, 10, None),
+            (tenant, 19, "failed", 1, 7, "good_and_defect_make_total: 3 rows"),
+            (other_tenant, 17, "published", 1, 5, None),
+        ):
+            values = [owner.id, FACT, date(2026, 5, day), state, version, rows, reason, published]
+            conn.execute(STATE, values)
+        mark_dirty(conn, tenant.id, FACT, [date(2026, 5, 20)], reason="landed", today=NOW.date())
+        mark_dirty(conn, other_tenant.id, "bi.mv_oee_daily", [UNDATED], reason="a fact was published")
+    return warehouse
+
+
+def test_each_model_with_its_last_good_date_rows_and_age(filled: Warehouse) -> None:
+    status = read_status(filled, now=NOW)
+    fact = next(model for model in status.models if model.model == FACT)
+    assert (fact.rows, fact.last_good_date, fact.dirty, fact.failed) == (22, date(2026, 5, 18), 1, 1)
+    assert fact.age_hours(NOW) == 3
+    stored = [m.relation for m in load_project().models.values() if m.spec.materialized != "view"]
+    assert [model.model for model in status.models] == stored
+
+
+def test_what_is_open_comes_with_its_reason(filled: Warehouse) -> None:
+    status = read_status(filled, now=NOW)
+    reason = "good_and_defect_make_total: 3 rows"
+    assert status.failed == (OpenDate("default", FACT, date(2026, 5, 19), reason, last_good_rows=7),)
+    assert status.dirty == (
+        OpenDate("other", "bi.mv_oee_daily", None, "a fact was published"),
+        OpenDate("default", FACT, date(2026, 5, 20), "landed"),
+    )
+
+
+def test_one_tenant_alone(filled: Warehouse) -> None:
+    status = read_status(filled, now=NOW, tenant="other")
+    assert next(model for model in status.models if model.model == FACT).rows == 5
+    assert status.failed == ()
+    assert [zone for zone, _ in status.next_runs] == ["Europe/Berlin"]
+    with pytest.raises(TenantNotFoundError):
+        read_status(filled, now=NOW, tenant="nobody")
+
+
+def test_without_tables_it_says_what_to_run(server: Server) -> None:
+    server.create_empty("status_empty")
+    try:
+        with pytest.raises(MigrationError, match="no tables yet"):
+            read_status(server.warehouse("status_empty", "status_empty"), now=NOW)
+    finally:
+        server.drop("status_empty")
+
+
+def test_the_next_refresh_is_at_two_by_each_plants_clock() -> None:
+    assert next_runs(["Europe/Berlin", "Asia/Seoul", "No/Where"], NOW) == (
+        ("Asia/Seoul", datetime(2026, 5, 20, 17, tzinfo=UTC)),
+        ("Europe/Berlin", datetime(2026, 5, 21, 0, tzinfo=UTC)),
+    )
+    assert next_runs(["Asia/Seoul"], datetime(2026, 5, 20, 17, tzinfo=UTC)) == (
+        ("Asia/Seoul", datetime(2026, 5, 21, 17, tzinfo=UTC)),
+    )
+
+
+def run(settings: Settings, *arguments: str) -> str:
+    env = {
+        **os.environ,
+        "TAKT_HOME": str(settings.home),
+        "TAKT_DATABASE_URL": str(settings.database_url),
+        "TAKT_API_DATABASE_URL": str(settings.api_database_url),
+    }
+    command = [sys.executable, "-m", "platform_cli.main", "status", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60, env=env).stdout
+
+
+def test_the_command_prints_a_table_or_json(filled: Warehouse, settings: Settings) -> None:
+    text = run(settings)
+    assert f"  {FACT} 2026-05-19 default: good_and_defect_make_total: 3 rows" in text
+    assert "2026-05-18" in text
+    document = json.loads(run(settings, "--json", "--tenant", "default"))
+    fact = next(model for model in document["models"] if model["model"] == FACT)
+    assert (fact["rows"], fact["last_good_date"], fact["failed"]) == (17, "2026-05-18", 1)
+    assert document["next_runs"][0]["zone"] == "Asia/Seoul"
+
+
+def test_the_command_imports_nothing_heavy() -> None:
+    """It is to answer within a second: no Dagster, no great-expectations, no SQL parser."""
+    code = (
+        "import sys, platform_cli.commands.status, platform_core.status.service, platform_core.warehouse.connection\n"
+        "print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    loaded = set(
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    )
+    assert not loaded & {"dagster", "great_expectations", "pandas", "sqlglot", "sqlalchemy", "alembic"}
