@@ -37,6 +37,9 @@ COMMANDS: dict[str, _Entry] = {
 }
 
 
+_COMPLETION_OPTIONS = {"install_completion", "show_completion"}  # typer adds them to each command's own app
+
+
 class _LazyGroup(TyperGroup):
     """Lists every command from the table and imports a command's module only to run it or show its help."""
 
@@ -50,6 +53,7 @@ class _LazyGroup(TyperGroup):
         module = import_module(f"platform_cli.commands.{entry.module}")
         command = typer.main.get_command(module.app)
         command.name = cmd_name
+        command.params = [each for each in command.params if each.name not in _COMPLETION_OPTIONS]
         return command
 
     def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
