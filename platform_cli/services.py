@@ -1,6 +1,5 @@
 """What `takt up` runs: Dagster's code server, webserver and daemon, and the API; and how to see that each works."""
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,16 @@ API_PORT = 8000
 
 _DAEMONS = "{ instance { daemonHealth { allDaemonStatuses { required healthy } } } }"
 _LOCATIONS = """
-{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus
-    locationOrLoadError { __typename ... on PythonError { message errorChain { error { message } } } } } } }
+{
+  workspaceOrError {
+    ... on Workspace {
+      locationEntries {
+        loadStatus
+        locationOrLoadError { __typename ... on PythonError { message errorChain { error { message } } } }
+      }
+    }
+  }
+}
 """
 
 
@@ -43,7 +50,11 @@ class Ports:
 
 def choose_ports(dagster: int | None = None, api: int | None = None) -> Ports:
     """The usual ports, or others where those are taken."""
-    return Ports(free_port(), free_port(DAGSTER_PORT if dagster is None else dagster), free_port(api or API_PORT))
+    return Ports(
+        free_port(),
+        free_port(DAGSTER_PORT if dagster is None else dagster),
+        free_port(API_PORT if api is None else api),
+    )
 
 
 def write_workspace(folder: Path, ports: Ports) -> Path:
@@ -91,11 +102,12 @@ def _is_ok(url: str) -> bool:
 
 
 def _graphql(url: str, query: str) -> dict[str, Any] | None:
+    """The data of the answer; None while nobody answers. A query that is refused is an error of ours and raises."""
     try:
         answer = httpx.post(f"{url}/graphql", json={"query": query}, timeout=5)
-        return answer.json()["data"] if answer.is_success else None
-    except (httpx.HTTPError, json.JSONDecodeError):
+    except httpx.TransportError:
         return None
+    return answer.raise_for_status().json()["data"]
 
 
 def _location_is_loaded(url: str) -> bool:
