@@ -48,7 +48,7 @@ _CaseLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:nul
 _CaseLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), ["t", "f"])
 _CaseLoader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^-?(?:0|[1-9]\d*)$"), list("-0123456789"))
 _CaseLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$"), list("-0123456789")
+    "tag:yaml.org,2002:float", re.compile(r"^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$"), list("-0123456789")
 )
 
 

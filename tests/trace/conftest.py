@@ -1,7 +1,9 @@
 """A small factory, really landed and really published: two tenants with the same codes."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -12,9 +14,11 @@ from platform_core.ingest.contracts import LoadRequest, MappedRecord
 from platform_core.ingest.landing import land
 from platform_core.settings import Settings
 from platform_core.tenants.contracts import Tenant
+from platform_core.tenants.service import create_tenant
 from platform_core.warehouse.connection import Warehouse, transaction
 from platform_core.warehouse.ddl import apply_project
 from platform_core.warehouse.store import partitions
+from tests.conftest import Server
 
 DAY = date(2025, 6, 2)
 NOW = datetime(2025, 6, 5, 12, tzinfo=UTC)
@@ -80,34 +84,68 @@ def work_order(number: int, *, good: int, defect: int = 0, day: date = DAY, **mo
     }
 
 
-@pytest.fixture
-def landed(warehouse: Warehouse, settings: Settings, tenant: Tenant, other_tenant: Tenant) -> Plant:
-    """Both tenants have line L01, product P001 and one day of work orders; nothing is published yet."""
-    project = load_project()
-    apply_project(warehouse, project)
-    plant = Plant(warehouse, settings, project)
+def land_all(plant: Plant, tenant: Tenant, other_tenant: Tenant) -> None:
+    """Both tenants get line L01, product P001 and one day of work orders."""
     for owner, name in ((tenant, "ours"), (other_tenant, "theirs")):
         plant.land(owner, "line", f"{name}/lines.csv", {"line_code": "L01", "name": f"Line of {name}"}, key="line_code")
-        plant.land(
-            owner, "product", f"{name}/products.csv", {"product_code": "P001", "name": "Pump"}, key="product_code"
-        )
+        product = {"product_code": "P001", "name": "Pump"}
+        plant.land(owner, "product", f"{name}/products.csv", product, key="product_code")
+    cycle = {"line_code": "L01", "product_code": "P001"}
     plant.land(
         tenant,
         "cycle_time",
         "ours/cycle_times.csv",
-        {"line_code": "L01", "product_code": "P001", "valid_from": "2025-01-01", "ideal_cycle_sec": 20},
-        {"line_code": "L01", "product_code": "P001", "valid_from": "2025-06-01", "ideal_cycle_sec": 18},
-        {"line_code": "L01", "product_code": "P001", "valid_from": "2025-07-01", "ideal_cycle_sec": 16},
+        {**cycle, "valid_from": "2025-01-01", "ideal_cycle_sec": 20},
+        {**cycle, "valid_from": "2025-06-01", "ideal_cycle_sec": 18},
+        {**cycle, "valid_from": "2025-07-01", "ideal_cycle_sec": 16},
         key="line_code product_code valid_from",
     )
     orders = (work_order(1, good=700, defect=60), work_order(2, good=690, defect=50))
     plant.land(tenant, "work_order", "ours/monday.csv", *orders, key="work_order_id")
     plant.land(other_tenant, "work_order", "theirs/monday.csv", work_order(1, good=5), key="work_order_id")
-    return plant
+
+
+@pytest.fixture(scope="session")
+def factories(server: Server) -> Iterator[tuple[Server, Server]]:
+    """Two servers whose new databases hold the two tenants: landed only, and with every table filled."""
+    names = landed, filled = f"landed_{token_hex(6)}", f"filled_{token_hex(6)}"
+    settings = Settings(home=server.settings.home)
+    project = load_project()
+    try:
+        server.clone(landed)
+        plant = Plant(server.warehouse(landed, landed), settings, project)
+        with transaction(plant.warehouse) as conn:
+            tenants = [create_tenant(conn, slug, slug, "Asia/Seoul") for slug in ("default", "other")]
+        apply_project(plant.warehouse, project)
+        land_all(plant, tenants[0], tenants[1])
+        base = replace(server, template=landed)
+        base.clone(filled)
+        Plant(server.warehouse(filled, filled), settings, project).build(DAY)
+        yield base, replace(server, template=filled)
+    finally:
+        for name in names:
+            server.drop(name)
 
 
 @pytest.fixture
-def plant(landed: Plant) -> Plant:
-    """The same, with every table filled by the models' SQL."""
-    landed.build(DAY)
-    return landed
+def warehouse(request: pytest.FixtureRequest, factories: tuple[Server, Server]) -> Iterator[Warehouse]:
+    """A database of the test's own, with every table filled, or only landed where the test asks for `landed`."""
+    name = f"trace_{token_hex(6)}"
+    landed, filled = factories
+    (landed if "landed" in request.fixturenames else filled).clone(name)
+    try:
+        yield filled.warehouse(name, name)
+    finally:
+        filled.drop(name)
+
+
+@pytest.fixture
+def plant(warehouse: Warehouse, settings: Settings) -> Plant:
+    """Both tenants, published by the models' own SQL."""
+    return Plant(warehouse, settings, load_project(), minutes=7)
+
+
+@pytest.fixture
+def landed(plant: Plant) -> Plant:
+    """Both tenants, landed and not published."""
+    return plant
