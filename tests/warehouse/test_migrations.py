@@ -1,5 +1,6 @@
 """Migrations go up and down, once, whoever runs them at the same time."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Generator
@@ -119,7 +120,7 @@ def test_looking_whether_migrations_are_due_does_not_load_alembic(settings: Sett
     code = "import sys; from platform_core.settings import Settings;"
     code += "from platform_core.warehouse import migrate, connection;"
     code += "migrate.upgrade(connection.open_warehouse(Settings())); sys.exit('alembic' in sys.modules)"
-    environment = {
+    environment = dict(os.environ) | {
         "TAKT_HOME": str(settings.home),
         "TAKT_DATABASE_URL": str(settings.database_url),
         "TAKT_API_DATABASE_URL": str(settings.api_database_url),
