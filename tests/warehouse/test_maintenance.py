@@ -48,7 +48,8 @@ def test_partitions_meet_at_month_and_quarter_ends(factory: SmallFactory) -> Non
         ensure_partitions(conn, FACT, date(2023, 12, 31), date(2025, 1, 1), by="quarter")
         bounds = conn.execute(
             "select child.relname, pg_get_expr(child.relpartbound, child.oid) from pg_inherits "
-            "join pg_class as child on child.oid = inhrelid where child.relkind = 'r' and child.relname like any (%s) order by 1",
+            "join pg_class as child on child.oid = inhrelid "
+            "where child.relkind = 'r' and child.relname like any (%s) order by 1",
             [["erp_mes_data_p202%", "fact_daily_production_p202%"]],
         ).fetchall()
     expected = {
