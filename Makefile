@@ -41,10 +41,11 @@ chaos: $(INSTALLED) ## The long proofs: kills at random moments, very large days
 bench: $(INSTALLED) ## The benchmarks; figures go to benchmarks/results.json
 	@$(BIN)/python -m benchmarks
 
-lint: $(INSTALLED) ## ruff, pyright, import-linter
+lint: $(INSTALLED) ## ruff, pyright, import-linter, the rules for models
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m dbt_like_sql
 	@$(BIN)/pyright
 
 format: $(INSTALLED) ## Put the code in shape
