@@ -17,6 +17,7 @@ from platform_core.factory.contracts import (
     Line,
     Outcome,
     Plant,
+    Shift,
     SourceFile,
     Stock,
     WorkOrder,
@@ -169,7 +170,19 @@ def write_deliveries(output: Path, history: History) -> list[tuple[date, SourceF
 
 def write_master_data(output: Path, plant: Plant) -> list[SourceFile]:
     """Lines, products, equipment, shifts and ideal cycle times of a plant, one CSV each."""
-    tables: dict[str, tuple[list[str], list[list[Any]]]] = {
+    folder = output / plant.slug / "master"
+    folder.mkdir(parents=True, exist_ok=True)
+    files: list[SourceFile] = []
+    for record_type, (header, rows) in _master_tables(plant).items():
+        write_csv(folder / f"{record_type}.csv", header, rows)
+        name = f"{plant.slug}/master/{record_type}.csv"
+        files.append(SourceFile(plant.slug, name, f"takt_{record_type}", record_type, {"landed": len(rows)}, {}))
+    return files
+
+
+def _master_tables(plant: Plant) -> dict[str, tuple[list[str], list[list[Any]]]]:
+    """Header and rows of each record type, in the order in which they should land."""
+    return {
         "line": (
             ["line_code", "name", "category", "capacity_per_hour", "capacity_unit", "timezone", "plant_code"],
             [
@@ -194,18 +207,7 @@ def write_master_data(output: Path, plant: Plant) -> list[SourceFile]:
         ),
         "shift": (
             ["plant_code", "shift_code", "name", "start_time", "end_time", "is_night_shift", "shift_order"],
-            [
-                [
-                    plant.plant_code,
-                    each.code,
-                    each.name,
-                    f"{each.start:%H:%M}",
-                    f"{each.end:%H:%M}",
-                    str(each.is_night).lower(),
-                    each.order,
-                ]
-                for each in plant.shifts
-            ],
+            [_shift_row(plant, each) for each in plant.shifts],
         ),
         "cycle_time": (
             ["line_code", "product_code", "ideal_cycle_sec"],
@@ -217,14 +219,11 @@ def write_master_data(output: Path, plant: Plant) -> list[SourceFile]:
             ],
         ),
     }
-    folder = output / plant.slug / "master"
-    folder.mkdir(parents=True, exist_ok=True)
-    files: list[SourceFile] = []
-    for record_type, (header, rows) in tables.items():
-        write_csv(folder / f"{record_type}.csv", header, rows)
-        name = f"{plant.slug}/master/{record_type}.csv"
-        files.append(SourceFile(plant.slug, name, f"takt_{record_type}", record_type, {"landed": len(rows)}, {}))
-    return files
+
+
+def _shift_row(plant: Plant, shift: Shift) -> list[Any]:
+    times = [f"{shift.start:%H:%M}", f"{shift.end:%H:%M}"]
+    return [plant.plant_code, shift.code, shift.name, *times, str(shift.is_night).lower(), shift.order]
 
 
 def write_manifest(path: Path, plants: Sequence[Plant], files: Sequence[SourceFile]) -> None:

@@ -72,7 +72,9 @@ class MockErp:
         try:
             self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         except OSError as error:
-            raise FactoryError(f"The mock ERP can't have port {port}: {error}.", hint="Port 0 takes a free one.") from error
+            raise FactoryError(
+                f"The mock ERP can't have port {port}: {error}.", hint="Port 0 takes a free one."
+            ) from error
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
