@@ -58,6 +58,9 @@ def prepare_server(
             for name, password in ((OWNER, owner_password), (API, api_password))
             if _make_role(connection, name, password if long_passwords else _hashed(connection, name, password))
         )
+        if made_roles:
+            connection.execute(sql.MAKES_LOGINS.format(owner=Identifier(OWNER)))
+            connection.execute(sql.GIVES_ROLE.format(api=Identifier(API), owner=Identifier(OWNER)))
         with _power_of_owner(connection):
             made = tuple(name for name in (DATABASE, DAGSTER_DATABASE) if _make_database(connection, name, admin))
     return Preparation(made_roles, made)

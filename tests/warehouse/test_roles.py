@@ -18,7 +18,7 @@ from platform_core.warehouse.errors import (
     WarehouseUnreachableError,
 )
 from platform_core.warehouse.migrate import upgrade
-from platform_core.warehouse.roles import prepare_external, prepare_server
+from platform_core.warehouse.roles import external_connections, prepare_external, prepare_server
 from tests.conftest import FAST
 from tests.warehouse.homes import a_home
 
@@ -81,10 +81,22 @@ def test_the_owner_and_the_api_have_no_power_over_the_server(existing: embedded.
     prepare_external(tmp_path, _login(existing, "createrole createdb"), None, None)
     with psycopg.connect(existing.admin_url) as connection:
         powers = connection.execute(
-            "select rolsuper or rolcreatedb or rolcreaterole or rolbypassrls or rolreplication from pg_roles"
-            " where rolname in ('takt_owner', 'takt_api')"
+            "select rolname, rolsuper or rolcreatedb or rolbypassrls or rolreplication, rolcreaterole from pg_roles"
+            " where rolname in ('takt_owner', 'takt_api') order by rolname"
         ).fetchall()
-    assert powers == [(False,), (False,)]
+    assert powers == [("takt_api", False, False), ("takt_owner", False, True)]
+
+
+def test_the_owner_makes_logins_for_bi_tools_but_never_becomes_the_api(
+    existing: embedded.EmbeddedServer, tmp_path: Path
+) -> None:
+    prepare_external(tmp_path, _login(existing, "createrole createdb"), None, None)
+    stored = external_connections(tmp_path) or {}
+    with psycopg.connect(stored["owner_url"], autocommit=True) as connection:
+        connection.execute("create role bi_kim login password 'change-me' in role takt_api")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("set role takt_api")
+        connection.execute("drop role bi_kim")
 
 
 def test_the_administrator_keeps_no_way_into_the_owner(existing: embedded.EmbeddedServer, tmp_path: Path) -> None:

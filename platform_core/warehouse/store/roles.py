@@ -18,6 +18,9 @@ MAY_BECOME: Final = "select pg_has_role(current_user, %(name)s, 'set')"
 
 ONE_ITERATION: Final = "set scram_iterations = 1"
 CREATE_ROLE: Final = SQL("create role {name} login nosuperuser nocreatedb nocreaterole nobypassrls password {password}")
+# The owner makes the logins of BI tools: members of takt_api, which it may neither become nor inherit from itself.
+MAKES_LOGINS: Final = SQL("alter role {owner} createrole")
+GIVES_ROLE: Final = SQL("grant {api} to {owner} with admin true, inherit false, set false")
 GRANT_ROLE: Final = SQL("grant {name} to current_user with set true, inherit true")
 REVOKE_ROLE: Final = SQL("revoke set option for {name} from current_user")
 CREATE_DATABASE: Final = SQL(
