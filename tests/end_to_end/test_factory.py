@@ -30,6 +30,21 @@ from tests.end_to_end.warehouse_of_factory import (
     snapshot,
 )
 
+HOURS_THAT_MISS_THE_DAY = """
+    select tenant_id, date, line_code, product_code, hour.total_qty, day.total_qty
+    from (
+        select tenant_id, date, line_code, product_code, sum(total_qty) as total_qty, sum(good_qty) as good_qty,
+            sum(runtime_minutes) as runtime_minutes, sum(downtime_minutes) as downtime_minutes
+        from bi.fact_hourly_production group by 1, 2, 3, 4
+    ) as hour
+    full join (
+        select tenant_id, date, line_code, product_code, sum(total_qty) as total_qty, sum(good_qty) as good_qty,
+            sum(runtime_minutes) as runtime_minutes, sum(downtime_minutes) as downtime_minutes
+        from bi.fact_daily_production group by 1, 2, 3, 4
+    ) as day using (tenant_id, date, line_code, product_code)
+    where (hour.total_qty, hour.good_qty, hour.runtime_minutes, hour.downtime_minutes)
+        is distinct from (day.total_qty, day.good_qty, day.runtime_minutes, day.downtime_minutes)
+"""
 VERSIONED = {"takt_mes_work_order", "takt_order"}
 
 
@@ -79,6 +94,7 @@ def test_the_warehouse_shows_the_truth_and_the_same_files_again_change_nothing(
     runs = build_dirty(plants.warehouse)
     assert not [run.failed for run in runs if run.failed]
     assert_shows(plants.warehouse, truth)
+    assert not query(plants.warehouse, HOURS_THAT_MISS_THE_DAY)
 
     before = snapshot(plants.warehouse)
     again = ingest_manifest(plants, output)
