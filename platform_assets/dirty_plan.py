@@ -24,7 +24,7 @@ def plan(project: Project, marks: Sequence[DueMark], first_date: date, today: da
     """The runs that the marks ask for, oldest dates first.
 
     Dirty dimensions come alone: publishing them marks what reads them, which the next plan then has. A date ahead of
-    today is made by today's partition. A mart without any dirty date is refreshed by today's partition as well.
+    today is made by today's partition, and so is a dirty mart that no other run refreshes.
     """
     known = [mark for mark in marks if mark.model in project.models]
     dimensions = {mark.model for mark in known if project.models[mark.model].layer == "dimensions"}
@@ -32,13 +32,17 @@ def plan(project: Project, marks: Sequence[DueMark], first_date: date, today: da
         return (PlannedRun(_ordered(project, dimensions), None),)
     by_date: dict[date, set[str]] = {}
     for mark in known:
-        day = today if mark.date == UNDATED else min(mark.date, today)
-        if day >= first_date:
-            by_date.setdefault(day, set()).add(mark.model)
-    return tuple(
+        if mark.date != UNDATED and mark.date >= first_date:
+            by_date.setdefault(min(mark.date, today), set()).add(mark.model)
+    runs = [
         PlannedRun(_ordered(project, _with_readers(project, _models_in(by_date, dates))), dates)
         for dates in contiguous(by_date)
-    )
+    ]
+    refreshed = {relation for run in runs for relation in run.relations}
+    alone = {mark.model for mark in known if mark.date == UNDATED} - refreshed
+    if alone:
+        runs.append(PlannedRun(_ordered(project, _with_readers(project, alone)), DateRange(today, today)))
+    return tuple(runs)
 
 
 def fingerprint(marks: Iterable[DueMark]) -> str:

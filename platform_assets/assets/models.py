@@ -3,7 +3,7 @@
 # Dagster wants the bare annotation MaterializeResult, without its type argument.
 # pyright: reportMissingTypeArgument=false, reportUnknownParameterType=false
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -60,20 +60,20 @@ def _model_asset(
         code_version=model.digest,
         pool=f"model/{model.name}",
     )
-    def build(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
+    def build(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult]:
         dates: tuple[date, ...] = dates_of(context) if partitions else (UNDATED,)
         asked = (*dates, *_ahead(warehouse, model, partitions, dates))
-        run = materialize(
-            warehouse.open(), project, model.relation, asked, now=warehouse.now(), run_id=context.run.run_id
-        )
+        where, now = warehouse.open(), warehouse.now()
+        run = materialize(where, project, model.relation, asked, now=now, run_id=context.run.run_id)
         names = warehouse.tenant_names()
         _log_failures(context, model, run)
-        if partitions and len(dates) > 1:
-            for verdict in date_verdicts(model, run, dates, names):
-                context.log_event(verdict)  # pyright: ignore[reportArgumentType]  (accepted, though not in its type)
-        return dg.MaterializeResult(
-            metadata=_metadata(run, dates, names), check_results=list(check_results(specs, run, dates, names))
+        yield dg.MaterializeResult(
+            metadata=_metadata(run, dates, names), check_results=list(check_results(specs, run, names))
         )
+        if partitions and len(dates) > 1:
+            # After the result: a verdict counts only if it names the newest materialization of its date.
+            for verdict in date_verdicts(context.instance, model, run, dates, names):
+                context.log_event(verdict)  # pyright: ignore[reportArgumentType]  (accepted, though not in its type)
 
     return build
 

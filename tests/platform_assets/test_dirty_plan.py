@@ -45,6 +45,12 @@ def test_dates_ahead_of_today_and_marts_without_dates_are_made_by_today() -> Non
     assert _plan(("bi.mv_oee_daily", UNDATED)) == [(("bi.mv_oee_daily",), today)]
 
 
+def test_a_dirty_mart_that_a_run_refreshes_anyway_has_no_run_of_its_own() -> None:
+    [(relations, dates)] = _plan(("bi.fact_daily_production", _march(4)), ("bi.mv_oee_daily", UNDATED))
+    assert "bi.mv_oee_daily" in relations
+    assert dates == DateRange(_march(4), _march(4))
+
+
 def test_marks_of_models_that_are_gone_or_of_dates_not_held_ask_for_nothing() -> None:
     assert _plan(("bi.gone", _march(4)), ("staging.stg_order", date(2023, 12, 31))) == []
 
