@@ -9,8 +9,8 @@ select
     %(tenant_id)s, 'MES', 'work_order', 'WO-' || n, 1, d, 'L' || lpad(line::text, 2, '0'),
     jsonb_build_object(
         'work_order_id', 'WO-' || n, 'line_code', 'L' || lpad(line::text, 2, '0'),
-        'product_code', 'P00' || (n %% 5 + 1), 'shift', (array['day', 'evening', 'night'])[n %% 3 + 1],
-        'operator_id', 'OP' || (n %% 40),
+        'product_code', 'P00' || (n / 300 %% 5 + 1), 'shift', (array['day', 'evening', 'night'])[n / 1500 %% 3 + 1],
+        'operator_id', 'OP' || (n / 30 %% 40),
         'start_time', to_char(d + make_interval(mins => n %% 1400), 'YYYY-MM-DD"T"HH24:MI:SS') || '+09:00',
         'end_time', to_char(d + make_interval(mins => n %% 1400 + 30), 'YYYY-MM-DD"T"HH24:MI:SS') || '+09:00',
         'total_qty', 100, 'good_qty', 100 - n %% 4, 'defect_qty', n %% 4, 'planned_qty', 110,
@@ -21,7 +21,7 @@ select
     ),
     decode(md5(n::text), 'hex'), now(), %(load_id)s, n, true
 from (
-    select n, n %% 10 + 1 as line, %(first)s::date + (n %% %(days)s)::int as d
+    select n, n / 30 %% 10 + 1 as line, %(first)s::date + (n %% %(days)s)::int as d
     from generate_series(1, %(count)s) as n
 ) as orders
 """
