@@ -10,6 +10,7 @@ from platform_assets.jobs import OPERATIONS_GROUP
 from platform_assets.metadata import MAINTENANCE_KEY
 from platform_assets.plants import latest_zone, today_in
 from platform_assets.resources import WarehouseResource
+from platform_core.warehouse.maintenance import maintain
 
 
 def maintenance_asset(project: Project, zones: tuple[str, ...]) -> dg.AssetsDefinition:
@@ -24,10 +25,15 @@ def maintenance_asset(project: Project, zones: tuple[str, ...]) -> dg.AssetsDefi
         pool="maintenance",
     )
     def maintenance(warehouse: WarehouseResource) -> dg.MaterializeResult:
-        from platform_core.warehouse.maintenance import maintain
-
         now = warehouse.now()
         report = maintain(warehouse.open(), warehouse.settings, project, today_in(latest_zone(zones, now), now))
-        return dg.MaterializeResult(metadata={"report": dg.MetadataValue.text(str(report))})
+        return dg.MaterializeResult(
+            metadata={
+                "partitions made": dg.MetadataValue.json(list(report.partitions_made)),
+                "candidates swept": dg.MetadataValue.json(list(report.candidates_swept)),
+                "results removed": report.results_removed,
+                "months archived": dg.MetadataValue.json([f"{month:%Y-%m}" for month in report.months_archived]),
+            }
+        )
 
     return maintenance

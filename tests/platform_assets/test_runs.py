@@ -23,6 +23,9 @@ from platform_core.tenants.service import create_tenant
 from platform_core.warehouse.connection import transaction
 from tests.platform_assets.place import DAY, Place, days, order
 
+CHAIN = ["+bi/mv_oee_daily"]
+"""One raw-to-mart path; most tests need no more."""
+
 OEE = "select date, total_qty, availability from bi.mv_oee_daily order by date"
 PRODUCED = "select date, total_qty, good_qty from bi.fact_daily_production order by date"
 
@@ -57,10 +60,10 @@ def test_records_become_a_mart_row_in_one_run_that_the_ui_shows(place: Place) ->
 def test_a_broken_date_keeps_its_version_shows_as_failed_and_holds_back_no_neighbour(place: Place) -> None:
     week = days(3)
     place.land([order(1, day) for day in week])
-    assert run_dates(place.settings, week[0], week[-1]).ok
+    assert run_dates(place.settings, week[0], week[-1], select=CHAIN).ok
     place.land([order(2, day, start_time=f"{day}T09:00:00+09:00") for day in week])
     place.break_day(week[1])
-    summary = run_dates(place.settings, week[0], week[-1])
+    summary = run_dates(place.settings, week[0], week[-1], select=CHAIN)
     assert place.rows(PRODUCED) == [(week[0], 3000, 2780), (week[1], 1500, 1390), (week[2], 3000, 2780)]
     assert {(failure.tenant, failure.date) for failure in summary.failures} == {("default", week[1].isoformat())}
     assert "good_and_defect_make_total" in summary.failures[0].reason
@@ -85,7 +88,7 @@ def test_the_verdict_of_a_date_is_the_worst_over_tenants_and_names_them(place: P
     place.land([order(1, DAY)], tenant=other)
     place.break_day(DAY)
     place.land([order(1, DAY)])
-    summary = run_dates(place.settings, DAY, DAY)
+    summary = run_dates(place.settings, DAY, DAY, select=CHAIN)
     assert {failure.tenant for failure in summary.failures} == {"other"}
     assert place.rows(PRODUCED) == [(DAY, 1500, 1390)]
 
@@ -93,7 +96,7 @@ def test_the_verdict_of_a_date_is_the_worst_over_tenants_and_names_them(place: P
 def test_what_cannot_be_checked_or_computed_fails_the_asset_with_its_reason(place: Place) -> None:
     place.land([order(1, DAY)])
     place.write("alter table staging.stg_work_order rename column good_qty to gone")
-    summary = run_dates(place.settings, DAY, DAY)
+    summary = run_dates(place.settings, DAY, DAY, select=CHAIN)
     failure = next(each for each in summary.failures if each.model == "staging.stg_work_order")
     assert (failure.tenant, failure.date) == (None, DAY.isoformat())
     assert "good_qty" in failure.reason
@@ -147,7 +150,8 @@ from platform_core.settings import Settings
 def hang(step):
     print("hanging", flush=True)
     time.sleep(600)
-run_dates(Settings(), date.fromisoformat(sys.argv[1]), date.fromisoformat(sys.argv[1]), progress=hang)
+day = date.fromisoformat(sys.argv[1])
+run_dates(Settings(), day, day, select=["raw/work_order"], progress=hang)
 """
 
 
@@ -162,7 +166,7 @@ def test_a_run_that_was_killed_is_marked_as_failed_by_the_next(place: Place) -> 
         os.kill(hung.pid, signal.SIGKILL)
     with _instance(place) as instance:
         assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.STARTED]
-    summary = run_dates(place.settings, DAY, DAY)
+    summary = run_dates(place.settings, DAY, DAY, select=CHAIN)
     assert summary.ok
     with _instance(place) as instance:
         statuses = {run.run_id: run.status for run in instance.get_runs()}
@@ -173,6 +177,7 @@ def test_a_run_that_was_killed_is_marked_as_failed_by_the_next(place: Place) -> 
 def test_two_runs_of_one_date_at_once_wait_for_each_other(place: Place) -> None:
     place.land([order(1, DAY)])
     command = [sys.executable, "-m", "platform_cli.main", "backfill", "--from", f"{DAY}", "--to", f"{DAY}", "--json"]
+    command += ["--select", *CHAIN]
 
     def backfill(_: int) -> dict[str, object]:
         done = subprocess.run(command, env=place.environment(), capture_output=True, text=True, check=False)
