@@ -15,7 +15,6 @@ import psutil
 
 HOST = "127.0.0.1"
 
-_STOP_SECONDS = 15
 _TAIL_LINES = 15
 _POLL_SECONDS = 0.25
 
@@ -59,7 +58,8 @@ class Stopped(Exception):
 class Supervisor:
     """The processes of one `takt up`. Starts nothing again by itself: what dies is reported."""
 
-    def __init__(self, logs: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, logs: Path, environment: Mapping[str, str], *, stop_seconds: float = 15) -> None:
+        self._stop_seconds = stop_seconds
         self.running: list[Running] = []
         self._logs = logs
         self._environment = dict(environment)
@@ -126,7 +126,7 @@ class Supervisor:
         for running in reversed(self.running):
             with contextlib.suppress(ProcessLookupError):
                 running.process.send_signal(signal.SIGINT)
-        deadline = time.monotonic() + _STOP_SECONDS
+        deadline = time.monotonic() + self._stop_seconds
         for running in self.running:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 running.process.wait(max(0.1, deadline - time.monotonic()))

@@ -35,7 +35,7 @@ def up(
     from platform_cli.supervisor import Died, Stopped
 
     settings = Settings()
-    with _only_one(settings.home):
+    with only_one(settings.home):
         ports = choose_ports(dagster_port, api_port)
         supervisor = _supervisor(settings, ports)
         supervisor.catch_signals()
@@ -55,7 +55,7 @@ def up(
 
 
 @contextmanager
-def _only_one(home: Path) -> Generator[None]:
+def only_one(home: Path) -> Generator[None]:
     """Hold the lock of `takt up`; a process that is killed lets go of it. Stops what a killed one left running."""
     from filelock import FileLock, Timeout
 
