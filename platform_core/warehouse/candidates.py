@@ -12,7 +12,7 @@ from uuid import UUID
 import psycopg
 
 from platform_core.crash_points import crash_point
-from platform_core.warehouse import expectations, quality
+from platform_core.warehouse import attach, expectations, quality
 from platform_core.warehouse.connection import autocommit
 from platform_core.warehouse.contracts import CheckResult, ModelRun, TenantDate
 from platform_core.warehouse.errors import CandidateLostError, ModelRunError, RowsNotComputableError
@@ -21,9 +21,6 @@ from platform_core.warehouse.shapes import shape_of
 from platform_core.warehouse.store import archive, changes, dirty, partitions
 from platform_core.warehouse.store import publish as store
 from platform_core.warehouse.store.publish import State
-
-PARALLEL_WORKERS = 2
-"""Of a candidate's SELECT, beside the session itself; the server's own limits apply too."""
 
 SIDE_BY_SIDE_FROM_ROWS = 20_000
 """From here on a second session replaces dates beside the first: an INSERT uses one core only."""
@@ -46,6 +43,8 @@ class _Before:
     keys: tuple[TenantDate, ...]
     """Tenants that are active, and dates: what is published even without a row."""
     tenants: tuple[UUID, ...]
+    period: partitions.Period | None
+    """The partition that the candidate may take the place of, as nothing else is in it; None: rows are copied."""
 
     def recorded(self, key: TenantDate) -> list[TenantDate]:
         """Under which tenants the key's state stands: a model without tenants has one for each of them."""
@@ -58,6 +57,8 @@ class _Audited:
 
     name: str
     counts: Mapping[TenantDate, int]
+    total: int
+    """Rows of the candidate."""
     checks: tuple[CheckResult, ...]
     failed: Mapping[TenantDate, str]
     open: frozenset[TenantDate]
@@ -108,7 +109,9 @@ def _look(run: Run, guard: psycopg.Connection, days: Sequence[date]) -> _Before:
     left = tuple(day for day in days if day not in sealed)
     tenants = (run.tenant,) if run.tenant else store.active_tenants(guard)
     keys = tuple((tenant, day) for day in left for tenant in (tenants if run.has_tenant else (SHARED,)))
-    return _Before(store.states(guard, relation, days), generations, sealed, left, keys, tenants)
+    states = store.states(guard, relation, days)
+    period = attach.replaceable(run, guard, left, states) if left and not sealed else None
+    return _Before(states, generations, sealed, left, keys, tenants, period)
 
 
 @contextmanager
@@ -124,29 +127,36 @@ def _candidate(run: Run, guard: psycopg.Connection) -> Generator[str]:
 
 
 def _audit(run: Run, guard: psycopg.Connection, name: str, before: _Before) -> _Audited:
-    counts = _write(run, guard, name, before)
+    counts, is_unique = _write(run, guard, name, before)
+    total = sum(counts.values())
     crash_point("publish.after_candidate")
-    checks = expectations.evaluate(run.warehouse, guard, run.model, name, total_rows=sum(counts.values()))
+    checks = expectations.evaluate(run.warehouse, guard, run.model, name, total_rows=total, is_unique=is_unique)
     crash_point("publish.after_audit")
     failed = quality.verdict(checks, set(counts) | set(before.keys))
     still_open = store.open_keys(guard, name) if _has(run, "is_open") else frozenset[TenantDate]()
-    return _Audited(name, counts, checks, failed, still_open)
+    return _Audited(name, counts, total, checks, failed, still_open)
 
 
 def _has(run: Run, column: str) -> bool:
     return any(known.name == column for known in run.model.spec.columns)
 
 
-def _write(run: Run, guard: psycopg.Connection, name: str, before: _Before) -> Mapping[TenantDate, int]:
-    """Fill the candidate; returns its rows by tenant and date."""
-    parameters = {"from_date": before.days[0], "to_date": before.days[-1], "now": run.now}
+def _write(run: Run, guard: psycopg.Connection, name: str, before: _Before) -> tuple[Mapping[TenantDate, int], bool]:
+    """Fill the candidate; returns its rows by tenant and date, and whether an index proves its grain unique."""
+    parameters = run.parameters(before.days)
+    dated = run.model.is_dated
     try:
         with guard.transaction():
             rows = store.create_candidate(
-                guard, run.model, name, parameters, workers=PARALLEL_WORKERS, tenant=run.tenant
+                guard,
+                run.model,
+                name,
+                parameters,
+                tenant=run.tenant,
+                logged=before.period is not None,
             )
-            if run.model.is_dated and rows >= INDEX_FROM_ROWS and len(before.keys) > 1:
-                store.index_candidate(guard, name, ["tenant_id", "date"])
+            is_unique = dated and rows >= INDEX_FROM_ROWS and attach.index(run, guard, name)
+            counts = store.counts(guard, name, tenant=run.has_tenant, dated=dated)
     except psycopg.DataError as error:
         raise RowsNotComputableError(f"{run.model.relation} could not be computed: {_sentence(error)}") from error
     except (psycopg.ProgrammingError, psycopg.NotSupportedError) as error:
@@ -154,20 +164,13 @@ def _write(run: Run, guard: psycopg.Connection, name: str, before: _Before) -> M
             f"PostgreSQL refuses the SELECT of {run.model.path.name}: {_sentence(error)}",
             hint="Run takt init, if the models were changed; otherwise the model is wrong.",
         ) from error
-    counts = store.counts(guard, name, tenant=run.has_tenant, dated=run.model.is_dated)
-    if sum(counts.values()) != rows:
-        raise CandidateLostError(
-            f"The candidate of {run.model.relation} has {sum(counts.values())} rows and not the {rows} written to it.",
-            hint="The server was probably restarted; run the same again.",
-        )
     days = set(before.days)
-    sealed = set(before.sealed)
-    if strays := [key for key in counts if key[0] is None or key[1] not in days | sealed]:
+    if strays := [key for key in counts if key[0] is None or key[1] not in days | set(before.sealed)]:
         raise ModelRunError(
             f"{run.model.relation} gives rows of {strays[0][1]} and tenant {strays[0][0]}, outside what was asked for.",
             hint="A dated model selects only rows between :from_date and :to_date, each with a tenant.",
         )
-    return {(tenant, day): rows for (tenant, day), rows in counts.items() if tenant and day and day in days}
+    return {(tenant, day): rows for (tenant, day), rows in counts.items() if tenant and day and day in days}, is_unique
 
 
 def _sentence(error: psycopg.Error) -> str:
@@ -176,6 +179,8 @@ def _sentence(error: psycopg.Error) -> str:
 
 def _replace_all(run: Run, guard: psycopg.Connection, audited: _Audited, before: _Before) -> Mapping[TenantDate, int]:
     """Publish every sound (tenant, date); returns the rows of each."""
+    if before.period and not audited.failed and _exchange(run, guard, audited, before, before.period):
+        return {key: audited.counts.get(key, 0) for key in _in_order({*audited.counts, *before.keys})}
     if run.model.is_dated:
         with guard.transaction():
             step = shape_of(run.model).step or "month"
@@ -189,6 +194,31 @@ def _replace_all(run: Run, guard: psycopg.Connection, audited: _Audited, before:
     unchanged = set(empty)
     _in_parallel(run, guard, audited, before, [key for key in keys if key not in unchanged])
     return {key: audited.counts.get(key, 0) for key in keys}
+
+
+def _exchange(
+    run: Run, guard: psycopg.Connection, audited: _Audited, before: _Before, period: partitions.Period
+) -> bool:
+    """Publish a whole sound partition in one transaction, without copying it; False when its readers leave no gap."""
+    keys = _in_order({*audited.counts, *before.keys})
+    if any(state.rows and key not in set(keys) for key, state in before.states.items()):
+        return False  # rows of a tenant that is no longer active stay as they are
+    try:
+        with guard.transaction():
+            attach.exchange(run, guard, audited.name, audited.total, period)
+            _record(guard, run, keys, audited.counts, before)
+            changed = [key for key in keys if audited.counts.get(key) or before.states.get(key, State()).rows]
+            reason = f"{run.model.relation} was published"
+            for tenant in sorted({tenant for tenant, _ in changed}):
+                days = [day for owner, day in changed if owner == tenant]
+                dirty.spread(guard, tenant, days, list(run.readers), reason, run.today)
+            for key in audited.open:
+                _mark_open(guard, run, key)
+            crash_point("publish.before_commit")
+    except psycopg.errors.LockNotAvailable:
+        return False
+    crash_point("publish.after_commit")
+    return True
 
 
 def _in_order(keys: set[TenantDate]) -> list[TenantDate]:
@@ -241,19 +271,23 @@ def replace_one(conn: psycopg.Connection, run: Run, audited: _Audited, before: _
         for tenant, readers, dates in touched:
             dirty.spread(conn, tenant, dates, readers, f"{run.model.relation} was published", run.today)
         if key in audited.open:
-            due = run.now + OPEN_FOR
-            dirty.mark(
-                conn,
-                tenant=key[0],
-                model=run.model.relation,
-                dates=[key[1]],
-                reason="an event is still open",
-                lookback=1,
-                due_at=due,
-                today=run.today,
-            )
+            _mark_open(conn, run, key)
         crash_point("publish.before_commit")
     crash_point("publish.after_commit")
+
+
+def _mark_open(conn: psycopg.Connection, run: Run, key: TenantDate) -> None:
+    """An event that has not ended will be another row later, and may reach into the next day."""
+    dirty.mark(
+        conn,
+        tenant=key[0],
+        model=run.model.relation,
+        dates=[key[1]],
+        reason="an event is still open",
+        lookback=1,
+        due_at=run.now + OPEN_FOR,
+        today=run.today,
+    )
 
 
 def _touched_by(

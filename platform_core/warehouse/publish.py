@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from dbt_like_sql.project import Project
-from platform_core.warehouse import candidates, expectations, marts
+from platform_core.warehouse import attach, candidates, expectations, marts
 from platform_core.warehouse.connection import Warehouse, transaction
 from platform_core.warehouse.contracts import UNDATED, BuildReport, CheckResult, ModelRun
 from platform_core.warehouse.errors import RowsNotComputableError
@@ -44,6 +44,8 @@ def materialize(
         return marts.refresh(run)
     expectations.warm_up()
     ranges = _ranges(dates) if model.is_dated else [[UNDATED]]
+    if model.is_dated and len(dates) > 1:
+        ranges = attach.by_partition(run, list(ranges))
     return _merged(run, [part for days in ranges for part in _publish(run, days)])
 
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
@@ -52,6 +53,10 @@ class Run:
             else:
                 found[model.relation] = Reader(model.relation, model.spec.lookback_days, not model.is_dated)
         return tuple(found[name] for name in self.project.models if name in found)
+
+    def parameters(self, days: Sequence[date]) -> dict[str, Any]:
+        """What the model's SELECT may ask for, for the range of the days (ascending)."""
+        return {"from_date": days[0], "to_date": days[-1], "now": self.now}
 
     def candidate_name(self) -> str:
         """A table in `scratch` that no other attempt has ever used, 63 bytes at most."""

@@ -30,7 +30,9 @@ from (
 having count(*) > 0
 """
 BROKEN_WHERE = "select * from {relation} as candidate where {predicate}"
-REPEATED = "select {columns}, count(*) as row_count from {relation} group by {columns} having count(*) > 1"
+REPEATED = """
+select {columns}, count(*) as row_count from {relation} where not {is_unique} group by {columns} having count(*) > 1
+"""
 IS_NULL = "{column} is null"
 NOT_AMONG = "{column} <> all ({values})"
 BELOW = "{column} < {value}"
@@ -43,14 +45,14 @@ _ESCAPED_COLON = r"\\:"
 _PARAMETER_LIKE = re.compile(r"(?<![:\w\\]):(?=\w)")
 
 
-def locating(conn: psycopg.Connection, model: Model, rule: Rule, relation: str, *, sample: int) -> str:
+def locating(conn: psycopg.Connection, model: Model, rule: Rule, relation: str, *, sample: int, is_unique: bool) -> str:
     """The query that gives one row with everything that breaks the rule in `relation`, and none when nothing does.
 
     It comes as great-expectations wants it: braces doubled, colons escaped. Its `{batch}` stands in a comment, as what
     is put there is a subquery or a name according to circumstances.
     """
     columns = {column.name for column in model.spec.columns}
-    query = _broken(model, rule, relation)
+    query = _broken(model, rule, relation, is_unique=is_unique)
     if rule.kind == "broken_rows":
         selected = set(parse_query(rule.sql, where=f"check {rule.name} of {model.path}").named_selects)
     else:
@@ -68,13 +70,15 @@ def locating(conn: psycopg.Connection, model: Model, rule: Rule, relation: str, 
     return "/* {batch} */ " + _PARAMETER_LIKE.sub(_ESCAPED_COLON, text)
 
 
-def _broken(model: Model, rule: Rule, relation: str) -> sql.Composable:
+def _broken(model: Model, rule: Rule, relation: str, *, is_unique: bool) -> sql.Composable:
     """A SELECT of the rows that break the rule."""
     names = sql.SQL(", ").join(map(sql.Identifier, rule.columns))
     if rule.kind == "broken_rows":
         return trusted(swap_relations(rule.sql.rstrip().rstrip(";"), {"candidate": relation}))
     if rule.kind == "unique":
-        return sql.SQL(REPEATED).format(relation=identifier(relation), columns=names)
+        return sql.SQL(REPEATED).format(
+            relation=identifier(relation), columns=names, is_unique=sql.SQL("true" if is_unique else "false")
+        )
     return sql.SQL(BROKEN_WHERE).format(relation=identifier(relation), predicate=_predicate(rule))
 
 

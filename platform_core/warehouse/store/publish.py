@@ -22,18 +22,18 @@ CANDIDATE_IN_USE = "select pg_advisory_lock(hashtext('takt.scratch'), hashtext(%
 # INSERT ... SELECT never runs in parallel, CREATE TABLE AS does. Without these costs the planner thinks a month too
 # small to share; parallel_tuple_cost is what it pays to hand rows to the leader, which here is cheaper than parsing.
 PARALLEL = """
-select set_config('max_parallel_workers_per_gather', %(workers)s, true),
+select set_config('max_parallel_workers_per_gather', '2', true),
     set_config('parallel_setup_cost', '100', true), set_config('parallel_tuple_cost', '0.001', true),
     set_config('min_parallel_table_scan_size', '0', true), set_config('min_parallel_index_scan_size', '0', true),
     set_config('work_mem', '64MB', true), set_config('maintenance_work_mem', '256MB', true)
 """
 CANDIDATE = """
-create unlogged table {candidate} with (autovacuum_enabled = false) as
+create {unlogged} table {candidate}{options} as
 select {columns} from ({query}) as model{only}
 """
 ONLY_TENANT = " where model.tenant_id = {tenant}"
 OPEN_KEYS = "select distinct tenant_id, date from {candidate} where is_open"
-CANDIDATE_INDEX = "create index on {candidate} ({columns})"
+CANDIDATE_INDEX = "create {unique} index on {candidate} ({columns})"
 ANALYZE = "analyze {candidate} ({columns})"
 DROP_CANDIDATE = "drop table if exists {candidate}"
 COUNTS = "select {tenant}, {day}, count(*) from {candidate} group by 1, 2"
@@ -111,16 +111,23 @@ def lock_candidate(conn: psycopg.Connection, candidate: str) -> None:
     conn.execute(CANDIDATE_IN_USE, {"candidate": candidate.partition(".")[2]})
 
 
+def allow_parallel(conn: psycopg.Connection) -> None:
+    """Let this transaction's statements use both cores, however small PostgreSQL thinks the work."""
+    conn.execute(PARALLEL)
+
+
 def create_candidate(
     conn: psycopg.Connection,
     model: Model,
     candidate: str,
     parameters: Mapping[str, Any],
     *,
-    workers: int,
     tenant: UUID | None,
+    logged: bool,
 ) -> int:
     """Fill the candidate from the model's SELECT with its parameters bound; returns the number of rows.
+
+    `logged` is for one that becomes a partition; the others are unlogged, as they are dropped at the end.
 
     The parameters are bound by the client: a CREATE TABLE AS takes none on the server's side. With `tenant` only that
     tenant's rows are kept (and, where PostgreSQL can push the condition down, computed).
@@ -131,17 +138,25 @@ def create_candidate(
     )
     query = trusted(to_psycopg(model.sql.rstrip().rstrip(";")))
     only = sql.SQL(ONLY_TENANT).format(tenant=sql.Literal(tenant)) if tenant else sql.SQL("")
-    statement = sql.SQL(CANDIDATE).format(candidate=identifier(candidate), columns=columns, query=query, only=only)
+    statement = sql.SQL(CANDIDATE).format(
+        candidate=identifier(candidate),
+        columns=columns,
+        query=query,
+        only=only,
+        unlogged=sql.SQL("" if logged else "unlogged"),
+        options=sql.SQL("" if logged else " with (autovacuum_enabled = false)"),
+    )
     with psycopg.ClientCursor(conn) as cursor:
-        cursor.execute(PARALLEL, {"workers": str(workers)})
+        allow_parallel(conn)
         cursor.execute(statement, parameters)
         return cursor.rowcount
 
 
-def index_candidate(conn: psycopg.Connection, candidate: str, columns: Sequence[str]) -> None:
-    """An index by which each (tenant, date) is read without reading the others."""
+def index_candidate(conn: psycopg.Connection, candidate: str, columns: Sequence[str], *, unique: bool = False) -> None:
+    """An index by which each (tenant, date) is read without reading the others; raises UniqueViolation."""
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
-    conn.execute(sql.SQL(CANDIDATE_INDEX).format(candidate=identifier(candidate), columns=names))
+    kind = sql.SQL("unique" if unique else "")
+    conn.execute(sql.SQL(CANDIDATE_INDEX).format(candidate=identifier(candidate), columns=names, unique=kind))
 
 
 def analyze_candidate(conn: psycopg.Connection, candidate: str, columns: Sequence[str]) -> None:
