@@ -34,6 +34,8 @@ _SESSION = (
     "-c parallel_setup_cost=100 -c min_parallel_table_scan_size=0"
 )
 _IMPORTING = Lock()
+_SOURCES = Lock()
+"""The library's register of data sources is one for the process, and not made for threads."""
 
 
 def warm_up() -> None:
@@ -175,7 +177,8 @@ def _batch(warehouse: Warehouse, relation: str) -> Generator[Any]:
     options = f"{_SESSION} -c search_path={schema}"  # the library takes no schema beside a table's name any more
     sources, key = _context().data_sources, f"{relation} {uuid4()}"
     try:
-        source = sources.add_sql(key, connection_string=url, kwargs={"connect_args": {"options": options}})
+        with _SOURCES:
+            source = sources.add_sql(key, connection_string=url, kwargs={"connect_args": {"options": options}})
     except TestConnectionError as error:
         raise CheckNotPossibleError(
             f"great-expectations cannot connect to the warehouse to check {relation}: {error}",
@@ -191,7 +194,8 @@ def _batch(warehouse: Warehouse, relation: str) -> Generator[Any]:
     finally:
         source.get_engine().dispose()
         source.get_execution_engine().engine.dispose()
-        sources.delete(key)
+        with _SOURCES:
+            sources.delete(key)
 
 
 def _validate(batch: Any, model: Model, expectations: Sequence[Any]) -> Mapping[str, Any]:

@@ -1,6 +1,7 @@
 """The queries by which great-expectations finds rows that break a rule, gathered by tenant and date."""
 
 import re
+from functools import cache
 
 import psycopg
 from psycopg import sql
@@ -40,6 +41,8 @@ ABOVE = "{column} > {value}"
 ROW_COUNT = "row_count"
 """A column of this name in a check's SELECT says how many broken rows a line of it stands for."""
 
+_CANDIDATE = "takt_rows_under_audit"
+
 # SQLAlchemy's text() takes `:word` for a parameter unless the colon is escaped.
 _ESCAPED_COLON = r"\\:"
 _PARAMETER_LIKE = re.compile(r"(?<![:\w\\]):(?=\w)")
@@ -54,9 +57,9 @@ def locating(conn: psycopg.Connection, model: Model, rule: Rule, relation: str, 
     columns = {column.name for column in model.spec.columns}
     query = _broken(model, rule, relation, is_unique=is_unique)
     if rule.kind == "broken_rows":
-        selected = set(parse_query(rule.sql, where=f"check {rule.name} of {model.path}").named_selects)
+        _, selected = _parsed(rule.sql)
     else:
-        selected = columns | ({ROW_COUNT} if rule.kind == "unique" else set[str]())
+        selected = frozenset(columns | ({ROW_COUNT} if rule.kind == "unique" else set[str]()))
     grain = set(model.spec.grain) if rule.kind == "unique" else selected
     has_day = "date" in selected & grain and model.spec.materialized != "table"
     statement = sql.SQL(LOCATE).format(
@@ -70,11 +73,18 @@ def locating(conn: psycopg.Connection, model: Model, rule: Rule, relation: str, 
     return "/* {batch} */ " + _PARAMETER_LIKE.sub(_ESCAPED_COLON, text)
 
 
+@cache
+def _parsed(check: str) -> tuple[str, frozenset[str]]:
+    """A check's SELECT with _CANDIDATE for the rows under audit, and the columns it gives; parsing takes milliseconds."""
+    text = swap_relations(check.rstrip().rstrip(";"), {"candidate": _CANDIDATE})
+    return text, frozenset(parse_query(text).named_selects)
+
+
 def _broken(model: Model, rule: Rule, relation: str, *, is_unique: bool) -> sql.Composable:
     """A SELECT of the rows that break the rule."""
     names = sql.SQL(", ").join(map(sql.Identifier, rule.columns))
     if rule.kind == "broken_rows":
-        return trusted(swap_relations(rule.sql.rstrip().rstrip(";"), {"candidate": relation}))
+        return trusted(_parsed(rule.sql)[0].replace(_CANDIDATE, relation))
     if rule.kind == "unique":
         return sql.SQL(REPEATED).format(
             relation=identifier(relation), columns=names, is_unique=sql.SQL("true" if is_unique else "false")
