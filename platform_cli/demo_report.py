@@ -12,11 +12,11 @@ from platform_core.trace.render import lines
 
 _WIDTH = 118
 NEXT_STEPS = """\
-Next:  takt status                what is published, dirty, failed, rejected
-       takt rejects list          the rows that could not be used, and how to mend them
-       takt psql                  look at the tables
-       takt up                    the Dagster UI, schedules and the API
-       takt down                  stop PostgreSQL"""
+Next:  takt status                        what is published, dirty, failed, rejected
+       takt rejects list --tenant alpha   the rows that could not be used, and how to mend them
+       takt psql                          look at the tables
+       takt up                            the Dagster UI, schedules and the API
+       takt down                          stop PostgreSQL"""
 
 
 def print_reports(result: DemoResult) -> None:
