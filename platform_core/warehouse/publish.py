@@ -93,9 +93,9 @@ def build(
 
 def _is_wanted(model: Model, stale: Collection[str], dates: Sequence[date]) -> bool:
     kind = model.spec.materialized
-    return (
-        kind == "materialized_view" or (kind == "table" and model.relation in stale) or (model.is_dated and bool(dates))
-    )
+    if kind == "table":
+        return model.relation in stale
+    return kind == "materialized_view" or (model.is_dated and bool(dates))
 
 
 def _is_ready(project: Project, relation: str, wanted: Collection[str], runs: Mapping[str, ModelRun]) -> bool:

@@ -75,7 +75,7 @@ def locating(conn: psycopg.Connection, model: Model, rule: Rule, relation: str, 
 
 @cache
 def _parsed(check: str) -> tuple[str, frozenset[str]]:
-    """A check's SELECT with _CANDIDATE for the rows under audit, and the columns it gives; parsing takes milliseconds."""
+    """A check's SELECT with _CANDIDATE for the rows under audit, and its columns; parsing takes milliseconds."""
     text = swap_relations(check.rstrip().rstrip(";"), {"candidate": _CANDIDATE})
     return text, frozenset(parse_query(text).named_selects)
 
