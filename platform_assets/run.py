@@ -44,7 +44,8 @@ def run_dates(
     """Make the production dates from `first` to `last` anew (None: today), raw records to marts, as one run.
 
     Dimensions that are dirty come before, as a run of their own. `select` names models (`fact_daily_production`) or is
-    in Dagster's selection syntax (`+bi/mv_oee_daily`, `group:marts`). Raises DatesNotHeldError, UnknownAssetError.
+    in Dagster's selection syntax (`*bi/mv_oee_daily` with all that is upstream of it, `group:marts`). Raises
+    DatesNotHeldError, UnknownAssetError.
     """
     newest = today(settings)
     dates = DateRange(first or newest, last or newest)

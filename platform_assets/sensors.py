@@ -62,7 +62,7 @@ def dirty_dates_sensor(
         name="dirty_dates",
         jobs=jobs,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        minimum_interval_seconds=30,
+        minimum_interval_seconds=15,
         description="Dates that a late, corrected or moved record, changed master data or a changed model made dirty.",
     )
     def dirty_dates(context: dg.SensorEvaluationContext, warehouse: WarehouseResource) -> dg.SensorResult:

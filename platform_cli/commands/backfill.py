@@ -16,7 +16,9 @@ def backfill(
     last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last production date, included.")],
     select: Annotated[
         list[str] | None,
-        typer.Option(help="Only this model, or Dagster's selection syntax (`+bi/mv_oee_daily`); may be repeated."),
+        typer.Option(
+            help="Only this model, or Dagster's selection syntax (`*bi/mv_oee_daily`, `group:marts`); may be repeated."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -51,8 +52,10 @@ def _dg(user: dict[str, str], *arguments: str) -> str:
 
 
 def test_dg_finds_the_definitions_sound_and_lists_them(user: dict[str, str]) -> None:
-    assert "All definitions loaded successfully" in _dg(user, "check", "defs")
-    listed = json.loads(_dg(user, "list", "defs", "--json"))
+    with ThreadPoolExecutor(2) as both:
+        checked = both.submit(_dg, user, "check", "defs")
+        listed = json.loads(both.submit(_dg, user, "list", "defs", "--json").result())
+    assert "All definitions loaded successfully" in checked.result()
     assert "bi/mv_oee_daily" in {each["asset_key"] for each in listed["assets"]}
 
 

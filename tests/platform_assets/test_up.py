@@ -20,6 +20,7 @@ from tests.platform_assets.place import Place, days, order
 
 TAKT = [sys.executable, "-m", "platform_cli.main"]
 WEEK = days(3)
+LATE = WEEK[2] + timedelta(days=2)
 CHAIN = [
     ["raw", "work_order"],
     ["staging", "stg_work_order"],
@@ -59,6 +60,7 @@ def up(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Generator[Up
             try:
                 line = process.stdout.readline()
                 assert line, process.stderr.read()
+                place.land([order(1, LATE)])  # for the daemon, while the tests before do their work
                 family = psutil.Process(process.pid).children(recursive=True)
                 yield Up(place, process, json.loads(line), family)
             finally:
@@ -88,21 +90,19 @@ def test_a_backfill_of_many_dates_is_one_run_and_a_broken_date_shows_as_failed(u
     [run] = wait_for(finished, 120, "the backfill's run")
     assert run["status"] == "SUCCESS"
     broken = WEEK[1].isoformat()
-    assert up.dagster.date_verdicts(["bi", "fact_daily_production"]) == [
+    verdicts = up.dagster.date_verdicts(["bi", "fact_daily_production"])
+    assert [each for each in verdicts if each[0] != LATE.isoformat()] == [
         (WEEK[0].isoformat(), WEEK[0].isoformat(), "SUCCEEDED"),
         (broken, broken, "FAILED"),
         (WEEK[2].isoformat(), WEEK[2].isoformat(), "SUCCEEDED"),
     ]
     produced = up.place.rows("select date, good_qty from bi.mv_oee_daily order by date")
-    assert [(day, int(good)) for day, good in produced] == [(day, 1390) for day in WEEK]
+    assert [(day, int(good)) for day, good in produced if day in WEEK] == [(day, 1390) for day in WEEK]
 
 
 def test_a_late_record_is_taken_up_by_the_daemon(up: Up) -> None:
-    late = WEEK[2] + timedelta(days=2)
-    up.place.land([order(1, late)])
-
     def refreshed() -> list[tuple[object, ...]] | None:
-        return up.place.rows("select 1 from bi.mv_oee_daily where date = %(day)s", day=late) or None
+        return up.place.rows("select 1 from bi.mv_oee_daily where date = %(day)s", day=LATE) or None
 
     wait_for(refreshed, 120, "the sensor's run")
     assert up.dagster.runs("takt/dirty", "yes")
