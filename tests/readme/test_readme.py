@@ -48,7 +48,7 @@ def _as_run(command: str) -> str:
 
 def _serves(command: str, environment: dict[str, str], workspace: Path) -> None:
     """Start a server as the README says, wait until it says where it is, and stop it as Ctrl-C does."""
-    log = workspace / "server.log"
+    log = Path(environment["HOME"]) / "server.log"
     with log.open("w") as output:
         process = subprocess.Popen(
             shlex.split(_as_run(command)), cwd=workspace, env=environment, stdout=output, stderr=subprocess.STDOUT
