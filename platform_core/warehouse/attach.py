@@ -64,7 +64,7 @@ def exchange(run: Run, conn: psycopg.Connection, table: str, rows: int, period: 
     for columns in shape.indexes.values():
         publish.index_candidate(conn, table, columns)
     store.dress(conn, table, [name for name, _, not_null in shape.columns if not_null], period)
-    publish.analyze_candidate(conn, table, run.model.spec.grain)
+    publish.analyze(conn, run.model, table)  # a partition without statistics of its own is taken for nearly empty
     if (found := store.count(conn, table)) != rows:
         raise CandidateLostError(
             f"The candidate of {run.model.relation} has {found} rows to publish, but {rows} were audited.",

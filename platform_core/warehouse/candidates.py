@@ -74,6 +74,7 @@ def publish(run: Run, days: Sequence[date]) -> ModelRun:
         with _candidate(run, guard) as name:
             audited = _audit(run, guard, name, before)
             published = _replace_all(run, guard, audited, before)
+        store.refresh_statistics(guard, run.model)
         with guard.transaction():  # waits for the disk, and so makes every publication before it durable
             quality.record(guard, run, audited.checks, {key[0] for key in (*published, *audited.failed)})
     return ModelRun(
