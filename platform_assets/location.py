@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from dbt_like_sql.project import load_project
+from dbt_like_sql.project import Project, load_project
 from platform_assets.assets.inbox import inbox_asset
 from platform_assets.assets.maintenance import maintenance_asset
 from platform_assets.assets.models import model_assets
@@ -18,9 +18,13 @@ from platform_assets.sensors import sensors
 from platform_core.clock import utc_now
 
 
-def build_definitions() -> dg.Definitions:
-    """Definitions of the settings in force; they load without the warehouse, too."""
-    settings, now, project = current_settings(), utc_now(), load_project()
+def build_definitions(project: Project | None = None) -> dg.Definitions:
+    """Definitions of the settings in force and of `project` (default: the packaged models).
+
+    They load without the warehouse, too.
+    """
+    settings, now = current_settings(), utc_now()
+    project = project or load_project()
     zones = plant_zones(settings)
     partitions = daily_partitions(settings.first_date, latest_zone(zones, now))
     work = jobs()

@@ -79,6 +79,8 @@ def _pull(warehouse: WarehouseAccess, project: Project, tenant: Tenant, name: st
 
 
 def _sum(many: list[Outcomes]) -> Outcomes:
+    if not many:
+        return Outcomes()
     from platform_core.ingest.reports import add_outcomes
 
     return add_outcomes(many)

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import dagster as dg
 
+from dbt_like_sql.project import Project
 from platform_assets.environment import current_settings
 from platform_core.clock import utc_now
 from platform_core.settings import Settings
@@ -24,11 +25,14 @@ class WarehouseAccess:
         """The settings in force."""
         return current_settings()
 
-    def open(self) -> Warehouse:
-        """The warehouse, reachable and with the tables of this version's models. Raises WarehouseError."""
+    def open(self, project: Project | None = None) -> Warehouse:
+        """The warehouse, reachable and with the tables of the models of this version, or of `project`.
+
+        Raises WarehouseError.
+        """
         settings = self.settings
         if settings not in _prepared:
-            _prepared[settings] = prepare(settings)
+            _prepared[settings] = prepare(settings, project)
             return _prepared[settings]
         return open_warehouse(settings)
 

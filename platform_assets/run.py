@@ -16,6 +16,7 @@ from dbt_like_sql.errors import ModelError
 from dbt_like_sql.project import Project, load_project
 from platform_assets import store
 from platform_assets.dirty_plan import PlannedRun, plan
+from platform_assets.environment import settings_in_force
 from platform_assets.errors import DatesNotHeldError, UnknownAssetError
 from platform_assets.instance import open_instance
 from platform_assets.jobs import DAILY, DIMENSIONS
@@ -24,11 +25,12 @@ from platform_assets.location import build_definitions
 from platform_assets.metadata import relation_key
 from platform_assets.partitions import DateRange, range_tags
 from platform_assets.plants import latest_zone, plant_zones, today_in
+from platform_assets.resources import WarehouseAccess
 from platform_assets.summary import Failure, Gatherer, Progress, RunSummary
 from platform_core.clock import utc_now
 from platform_core.settings import Settings
 from platform_core.warehouse.connection import Warehouse, transaction
-from platform_core.warehouse.setup import prepare
+from platform_core.warehouse.expectations import warm_up
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -90,10 +92,13 @@ def _check(settings: Settings, dates: DateRange, newest: date) -> None:
 
 @contextmanager
 def _session(settings: Settings) -> "Generator[_Session]":
-    warehouse = prepare(settings)
+    warm_up()  # the library that checks is imported while PostgreSQL works
+    project = load_project()
+    with settings_in_force(settings):
+        warehouse = WarehouseAccess().open(project)
     with open_instance(settings) as instance:
         fail_dead_runs(instance)
-        yield _Session(settings, warehouse, load_project(), build_definitions(), instance)
+        yield _Session(settings, warehouse, project, build_definitions(project), instance)
 
 
 @dataclass(frozen=True)

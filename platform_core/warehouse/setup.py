@@ -16,11 +16,11 @@ SEEDS = Path(dbt_like_sql.__file__).parent / "seeds"
 """What every tenant begins with: shifts and KPIs. A plant's own master data win over them."""
 
 
-def prepare(settings: Settings) -> Warehouse:
+def prepare(settings: Settings, project: Project | None = None) -> Warehouse:
     """Open the warehouse, bring its tables to what this version says and make the default tenant; repeatable."""
     warehouse = open_warehouse(settings)
     upgrade(warehouse)
-    project = load_project()
+    project = project or load_project()
     apply_project(warehouse, project)
     add_tenant(warehouse, settings, project, DEFAULT_SLUG)
     return warehouse
