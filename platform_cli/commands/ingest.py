@@ -183,6 +183,7 @@ def _told(report: Mapping[str, Any]) -> str:
 
 
 def _guess(settings: Settings, slug: str, path: Path, *, as_json: bool) -> None:
+    from platform_core.ingest.errors import NoMappingError
     from platform_core.ingest.guess import guess_reader
     from platform_core.ingest.mapping import MappingError, parse_mapping
     from platform_core.ingest.mapping.catalogue import mapping_folder
@@ -190,6 +191,11 @@ def _guess(settings: Settings, slug: str, path: Path, *, as_json: bool) -> None:
 
     name = re.sub(r"[^\w-]+", "_", path.stem).strip("_") or "proposed"
     guessed = max((guess_reader(reader, name=name) for reader in open_reader(path)), key=lambda one: one.confidence)
+    if not guessed.proposals:
+        raise NoMappingError(
+            f"Nothing in {path.name} looks like a field that Takt knows.",
+            hint="It may be empty, no table, or a table without a header row. docs/mappings.md explains the YAML.",
+        )
     folder = mapping_folder(settings, slug)
     folder.mkdir(parents=True, exist_ok=True)
     try:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from dbt_like_sql.errors import TaktError
 from platform_cli.main import app
 from platform_core.settings import Settings
 from platform_core.tenants.contracts import Tenant
@@ -55,6 +56,15 @@ def test_a_plants_own_file_comes_in_by_a_guessed_mapping(takt: Takt, tmp_path: P
     assert report["loads"][0]["mapping"] == "my_orders"
     text = takt("ingest", path).stdout
     assert "2 rows: 2 unchanged." in text
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n\x00\x00", b"2026-03-05,L1,P1,100,99,1\n"])
+def test_no_mapping_is_proposed_for_what_is_no_table_with_headers(takt: Takt, tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "odd.csv"
+    path.write_bytes(content)
+    answer = takt("ingest", path, "--guess", exit_code=1)
+    assert isinstance(answer.exception, TaktError)
+    assert not (takt.home / "tenants" / "default" / "mappings").exists()
 
 
 def test_rejected_rows_are_listed_shown_mended_and_dismissed(takt: Takt, tmp_path: Path) -> None:

@@ -199,6 +199,15 @@ def test_a_dismissed_reject_leaves_the_list_and_stays_stored(ingest: Ingest, tmp
     assert [code for _, code, _ in open_rejects(ingest, status="dismissed")] == ["NEGATIVE"]
 
 
+@pytest.mark.parametrize("slip", ["", " ", "%", "_", "zzzz", "\\"])
+def test_a_slip_in_an_id_never_chooses_every_reject(ingest: Ingest, tmp_path: Path, slip: str) -> None:
+    ingest_files(ingest, [write(tmp_path / "orders.csv", line("1", bad=7), line("2", bad=-1))])
+    with transaction(ingest.warehouse) as conn:
+        assert dismiss_rejects(conn, ingest.tenant.id, Choice(ids=(slip,))) == 0
+        with pytest.raises(UnknownRejectError, match="There is no reject"):
+            show_reject(conn, ingest.tenant.id, slip)
+
+
 @pytest.mark.parametrize(
     "garbage", [lambda text: text[: len(text) // 2], lambda text: text.replace(b";", b"\x00"), lambda text: text[::-1]]
 )

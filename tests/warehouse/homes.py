@@ -1,7 +1,7 @@
 """Homes with embedded servers of a test's own, started with the settings that users get."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -53,3 +53,10 @@ def main_processes(settings: Settings) -> list[psutil.Process]:
     found = server_processes(settings)
     numbers = {process.pid for process in found}
     return [process for process in found if process.ppid() not in numbers]
+
+
+def kill_all(processes: Iterable[psutil.Process]) -> None:
+    """`kill -9` of each; the first one's end may take others with it before their turn comes."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()

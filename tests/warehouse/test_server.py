@@ -20,7 +20,7 @@ from platform_core.warehouse.connection import Warehouse, open_warehouse, transa
 from platform_core.warehouse.embedded.state import HomeFiles
 from platform_core.warehouse.errors import HomeNotUsableError, ServerStartError, WarehouseUnreachableError
 from tests.conftest import Server
-from tests.warehouse.homes import a_home, main_processes, server_processes
+from tests.warehouse.homes import a_home, kill_all, main_processes, server_processes
 
 KOREAN = '공장 데이터/우리 집\'s "takt"'
 
@@ -43,8 +43,7 @@ def _rows(warehouse: Warehouse) -> list[tuple[int]]:
 
 def test_committed_rows_survive_kill_9_of_every_process(home: Settings) -> None:
     _store_a_row(open_warehouse(home))
-    for process in server_processes(home):
-        process.kill()
+    kill_all(server_processes(home))
     assert _rows(open_warehouse(home)) == [(42,)]
 
 
@@ -146,8 +145,7 @@ def test_the_port_stays_the_same_over_a_restart(home: Settings) -> None:
 def test_a_home_on_a_path_with_spaces_quotes_and_korean_letters_works() -> None:
     with a_home(KOREAN) as home:
         _store_a_row(open_warehouse(home))
-        for process in server_processes(home):
-            process.kill()
+        kill_all(server_processes(home))
         assert _rows(open_warehouse(home)) == [(42,)]
 
 

@@ -14,7 +14,7 @@ from platform_core.settings import Settings
 from platform_core.warehouse import embedded
 from platform_core.warehouse.connection import Warehouse, autocommit, open_warehouse, transaction
 from platform_core.warehouse.errors import ConnectionLostError, DiskFullError, WarehouseUnreachableError
-from tests.warehouse.homes import a_home, main_processes
+from tests.warehouse.homes import a_home, kill_all, main_processes
 
 ROWS = "insert into kept select n, repeat('x', 500) from generate_series(1, %s) n"
 
@@ -44,8 +44,7 @@ def test_a_killed_server_is_an_error_of_ours_and_nothing_is_half_stored(home: Se
     def insert_and_lose_the_server() -> None:
         with transaction(warehouse) as connection:
             connection.execute(ROWS, [10])
-            for process in main_processes(home):
-                process.kill()
+            kill_all(main_processes(home))
             while connection.execute("select 1"):
                 pass
 

@@ -125,6 +125,11 @@ class Reject(NamedTuple):
     created_at: datetime
 
 
+def _beginning(id_: str) -> str:
+    """A pattern for ids that begin so; of an empty text none does, or a slip would choose every reject."""
+    return _WILDCARDS.sub(r"\\\g<0>", id_.strip().lower()) + "%" if id_.strip() else ""
+
+
 @dataclass(frozen=True)
 class Choice:
     """Which rejects are meant; what is None does not matter. `ids` may be the beginnings of ids."""
@@ -137,7 +142,7 @@ class Choice:
 
     def values(self, tenant: UUID) -> dict[str, Any]:
         """The parameters of a query."""
-        beginnings = None if self.ids is None else [f"{_HEX.sub('', one.lower())}%" for one in self.ids]
+        beginnings = None if self.ids is None else [_beginning(one) for one in self.ids]
         return {
             "tenant": tenant,
             "ids": beginnings,
@@ -148,7 +153,7 @@ class Choice:
         }
 
 
-_HEX = re.compile(r"[^0-9a-f-]")
+_WILDCARDS = re.compile(r"[%_\\]")
 
 
 def chosen(conn: psycopg.Connection, tenant: UUID, choice: Choice, *, limit: int | None) -> list[Reject]:
