@@ -30,6 +30,9 @@ SERVER_TOO = 5
 """Every so many kills the database server is killed with the worker."""
 SEED = 20251105
 PATIENCE_SECONDS = 300
+"""How long a worker may say nothing."""
+WORDS = ("ready", "landing", "done")
+"""What a worker says, beside the names of models."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -43,9 +46,10 @@ class Worker:
             cwd=ROOT,
             env=environment,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
         )
+        self.said: list[str] = []
         self.done: list[str] = []
         self.doing = "starting"
         self._lines: Queue[str | None] = Queue()
@@ -67,23 +71,39 @@ class Worker:
                 return True
             if line is None:
                 return False
-            if line.startswith("done "):
-                self.done.append(line[5:])
-            self.doing = line.split()[0]
+            self.said.append(line)
+            word, _, rest = line.partition(" ")
+            if word == "done":
+                self.done.append(rest)
+            if word in WORDS or line.startswith(("staging.", "bi.")):
+                self.doing = word
             if line == until:
                 return True
         return True
 
-    def kill(self) -> None:
-        """kill -9."""
-        self.process.send_signal(signal.SIGKILL)
-        self.follow(PATIENCE_SECONDS)
-        self.process.wait()
+    def get_ready(self) -> None:
+        """Wait until it has connected."""
+        self.follow(PATIENCE_SECONDS, until="ready")
+        assert self.doing == "ready", self.said
 
     def finish(self) -> None:
         """Let it end by itself; fail with what it said when it fails."""
-        assert not self.follow(PATIENCE_SECONDS), "the worker did not end"
-        assert self.process.wait() == 0, self.process.stderr.read() if self.process.stderr else ""
+        heard = -1
+        while self.follow(PATIENCE_SECONDS):
+            assert len(self.said) > heard, f"the worker hangs: {self.said[-5:]}"
+            heard = len(self.said)
+        assert self.process.wait() == 0, self.said[-30:]
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """kill -9, unless it has ended."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.follow(PATIENCE_SECONDS)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
 
 
 def test_totals_are_right_after_fifty_kills_at_random_moments(
@@ -98,20 +118,18 @@ def test_totals_are_right_after_fifty_kills_at_random_moments(
     kills = servers = 0
     pending = slugs
     while kills < KILLS:
-        worker = Worker(home, factory, pending)
-        assert worker.follow(PATIENCE_SECONDS, until="ready"), worker.process.communicate()[1]
-        if not worker.follow(random.uniform(0, seconds)):
-            worker.finish()
+        with Worker(home, factory, pending) as worker:
+            worker.get_ready()
+            assert worker.follow(random.uniform(0, seconds)), worker.said[-30:]
+            moments[_stage(worker.doing)] += 1
         kills += 1
-        moments[_stage(worker.doing)] += 1
-        worker.kill()
         if kills % SERVER_TOO == 0:
             servers += _kill_server(home)
         pending = [slug for slug in pending if slug not in worker.done] or [f"more-{kills}"]
-    left = Worker(home, factory, pending)
-    left.finish()
     warehouse = open_warehouse(home)
     shown = _tenants(warehouse)
+    with Worker(home, factory, [slug for slug in pending if slug in shown]) as worker:
+        worker.finish()
     _assert_whole(warehouse, read_json(factory / "truth.json"), shown)
     record(
         "kills",
@@ -128,11 +146,11 @@ def test_totals_are_right_after_fifty_kills_at_random_moments(
 
 
 def _undisturbed_seconds(home: Settings, factory: Path, slug: str) -> float:
-    worker = Worker(home, factory, [slug])
-    assert worker.follow(PATIENCE_SECONDS, until="ready"), worker.process.communicate()[1]
-    begin = time.monotonic()
-    worker.finish()
-    return time.monotonic() - begin
+    with Worker(home, factory, [slug]) as worker:
+        worker.get_ready()
+        begin = time.monotonic()
+        worker.finish()
+        return time.monotonic() - begin
 
 
 def _stage(doing: str) -> str:
