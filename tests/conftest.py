@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
@@ -21,6 +22,10 @@ from platform_core.warehouse import embedded
 from platform_core.warehouse.connection import Warehouse, open_warehouse, transaction
 from platform_core.warehouse.ddl import apply_project
 from platform_core.warehouse.migrate import upgrade
+
+# A loaded machine is slow, which says nothing about the code.
+hypothesis.settings.register_profile("takt", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("takt")
 
 # Nobody pulls the plug on a test: waiting for the disk at every commit would only cost time. Tests of crashes use a
 # server of their own with the settings that users get.

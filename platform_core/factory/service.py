@@ -1,6 +1,7 @@
 """Write the files of a made-up factory, and the truth about them."""
 
 import json
+import os
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -35,7 +36,7 @@ def generate(
     are about that many work orders in all. Raises FactoryError for numbers that make no factory.
     """
     _check(days, lines, tenants, orders_per_shift)
-    output.mkdir(parents=True, exist_ok=True)
+    _make_folder(output)
     period = Period(end_date - timedelta(days=days - 1), end_date, orders_per_shift, seed)
     plants = make_plants(tenants, lines)
     say = progress or _say_nothing
@@ -59,6 +60,15 @@ def generate(
 
 def _say_nothing(_: str) -> None:
     return None
+
+
+def _make_folder(output: Path) -> None:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FactoryError(f"The folder {output} can't be made: {error.strerror}.", hint="Name another one.") from error
+    if not os.access(output, os.W_OK | os.X_OK):
+        raise FactoryError(f"The folder {output} can't be written to.", hint="It may be another user's; name another.")
 
 
 def _check(days: int, lines: int, tenants: int, orders_per_shift: int) -> None:

@@ -41,9 +41,13 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
     subprocess.run([sys.executable, "-m", "platform_cli.main", "down"], env=values, check=False, capture_output=True)
 
 
-def _as_run(command: str) -> str:
-    """`make demo` and `make up` run without the installation step, which the tests' own environment has done."""
-    return command.replace("make demo", "takt demo").replace("make up", "takt up").replace(".venv/bin/", "")
+def _as_run(command: str, environment: dict[str, str]) -> str:
+    """`make demo` and `make up` run without the installation step, which the tests' own environment has done.
+
+    What the reader writes to /tmp goes to the test's own folder: another user's files may be there.
+    """
+    own = command.replace("/tmp/", f"{environment['HOME']}/")
+    return own.replace("make demo", "takt demo").replace("make up", "takt up").replace(".venv/bin/", "")
 
 
 def _serves(command: str, environment: dict[str, str], workspace: Path) -> None:
@@ -51,7 +55,11 @@ def _serves(command: str, environment: dict[str, str], workspace: Path) -> None:
     log = Path(environment["HOME"]) / "server.log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            shlex.split(_as_run(command)), cwd=workspace, env=environment, stdout=output, stderr=subprocess.STDOUT
+            shlex.split(_as_run(command, environment)),
+            cwd=workspace,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
     try:
         deadline = time.monotonic() + 180
@@ -79,7 +87,7 @@ def test_every_command_of_the_readme_runs(environment: dict[str, str], tmp_path:
             _serves(command, environment, workspace)
         else:
             result = subprocess.run(
-                ["bash", "-c", _as_run(command)],
+                ["bash", "-c", _as_run(command, environment)],
                 cwd=workspace,
                 env=environment,
                 capture_output=True,
