@@ -32,7 +32,7 @@ def list_(
     load: _Load = None,
     reason: _Code = None,
     record_type: _Type = None,
-    status: Annotated[str, typer.Option(help="open, retried, dismissed or all.")] = "open",
+    status: Annotated[str, typer.Option(help="open, retried, dismissed, superseded or all.")] = "open",
     limit: Annotated[int, typer.Option(min=1, help="How many to show.")] = 50,
     as_json: _Json = False,
 ) -> None:
@@ -40,8 +40,8 @@ def list_(
     from platform_core.ingest.rejects import Choice, list_rejects
     from platform_core.warehouse.connection import transaction
 
-    if status not in ("open", "retried", "dismissed", "all"):
-        raise typer.BadParameter("--status is open, retried, dismissed or all.")
+    if status not in ("open", "retried", "dismissed", "superseded", "all"):
+        raise typer.BadParameter("--status is open, retried, dismissed, superseded or all.")
     choice = Choice(None, load, reason, record_type, None if status == "all" else status)
     with _opened(tenant) as (warehouse, owner), transaction(warehouse, read_only=True) as conn:
         found = list_rejects(conn, owner.id, choice, limit=limit)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -43,6 +43,9 @@ class Rejection:
     value: str | None
     message: str
     text: str
+    source_pk: str | None = None
+    """The record's key, where it is known together with the version."""
+    source_version: int | None = None
 
 
 class Reader(Protocol):
@@ -72,6 +75,8 @@ class LoadRequest:
     retry_of: UUID | None = None
     columns: tuple[str, ...] | None = None
     """Names of a delimited file's columns, kept with rejected lines so that they can be read again."""
+    arrived_at: datetime | None = None
+    """When the rows came; rejected ones keep it, since they count as having come then also when they land later."""
 
 
 @dataclass

@@ -6,7 +6,7 @@ the name says otherwise. A field that a source does not carry is absent or null,
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 FieldType = Literal["text", "integer", "number", "boolean", "date", "time", "timestamp", "json"]
 
@@ -279,3 +279,8 @@ RECORD_TYPES: Mapping[str, RecordType] = {
 def staging_model(record_type: str) -> str:
     """The staging relation that a dated record type feeds, for example `staging.stg_work_order`."""
     return f"staging.stg_{record_type}"
+
+
+def stored_key(kind: RecordType, payload: Mapping[str, Any]) -> str:
+    """The key that a payload has of itself, whatever a mapping names; master data is stored under it."""
+    return "|".join(str(payload.get(name) or "") for name in kind.key)

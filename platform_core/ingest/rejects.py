@@ -2,9 +2,8 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import psycopg
@@ -16,9 +15,11 @@ from platform_core.ingest.mapping import Mapping as MappingFile
 from platform_core.ingest.mapping import compile_mapping, find_mapping, reader_options
 from platform_core.ingest.readers import FileOptions, open_reader
 from platform_core.ingest.readers.json_reader import parse_record
+from platform_core.ingest.record_types import stored_key
 from platform_core.ingest.reports import FailedSource, IngestReport, LoadedSource
 from platform_core.ingest.service import Ingest
 from platform_core.ingest.store import rejects as store
+from platform_core.ingest.store.records import microseconds
 from platform_core.ingest.store.rejects import Choice, Reject
 from platform_core.warehouse.connection import transaction
 from platform_core.warehouse.errors import WarehouseError
@@ -90,7 +91,9 @@ def retry_rejects(
     """Read the original text of rejects through their mapping, or another, once more, and land what is sound now.
 
     `text` replaces the original of the one reject chosen. A reject whose row is stored becomes `retried`; the others
-    stay open with their new reason. One load for each load that they came from, under the same source and row numbers.
+    stay open with their new reason. One load for each load that they came from, in the order in which those came, under
+    the same source and row numbers. A row without a version counts as having come when it was rejected, not now: what
+    has landed since then is newer.
     Raises UnknownRejectError when none is chosen, or `text` is given for more than one.
     """
     with transaction(ingest.warehouse, read_only=True) as conn:
@@ -101,8 +104,7 @@ def retry_rejects(
         raise UnknownRejectError(f"A text can replace one reject's, and {len(found)} are chosen.")
     loads: list[LoadedSource] = []
     failed: list[FailedSource] = []
-    for _, group in groupby(sorted(found, key=_origin), key=_origin):
-        rejects = list(group)
+    for rejects in _by_load(found):
         try:
             loads.append(_retry(ingest, rejects, mapping or rejects[0].mapping_name, text))
         except WarehouseError:
@@ -112,8 +114,12 @@ def retry_rejects(
     return IngestReport(tuple(loads), tuple(failed))
 
 
-def _origin(reject: Reject) -> tuple[str, str]:
-    return str(reject.load_id), reject.mapping_name
+def _by_load(found: Sequence[Reject]) -> list[list[Reject]]:
+    """The rejects of each load and mapping by row, the load that came first at the beginning."""
+    groups: dict[tuple[UUID, str], list[Reject]] = {}
+    for one in sorted(found, key=lambda one: (one.created_at, one.source_name, one.source_row)):
+        groups.setdefault((one.load_id, one.mapping_name), []).append(one)
+    return [sorted(group, key=lambda one: one.source_row) for group in groups.values()]
 
 
 def _retry(ingest: Ingest, rejects: Sequence[Reject], mapping_name: str, text: str | None) -> LoadedSource:
@@ -129,19 +135,39 @@ def _retry(ingest: Ingest, rejects: Sequence[Reject], mapping_name: str, text: s
         retry_of=first.load_id,
         columns=None if first.columns is None else tuple(first.columns),
     )
-    result = ingest.land(
-        request, _again(rejects, mapping, ingest, text), retried={one.source_row: one.id for one in rejects}
-    )
+    items = _again(request, rejects, mapping, ingest, text)
+    result = ingest.land(request, items, retried={one.source_row: one.id for one in rejects})
     return LoadedSource(first.source_name, mapping.name, result)
 
 
 def _again(
-    rejects: Sequence[Reject], mapping: MappingFile, ingest: Ingest, text: str | None
-) -> Iterator[MappedRecord | Rejection]:
+    request: LoadRequest, rejects: Sequence[Reject], mapping: MappingFile, ingest: Ingest, text: str | None
+) -> list[MappedRecord | Rejection]:
     map_row = compile_mapping(mapping, timezone=ingest.tenant.timezone)
-    for reject in sorted(rejects, key=lambda one: one.source_row):
-        row = read_again(reject, text if text is not None else reject.original, mapping)
-        yield map_row(row) if isinstance(row, SourceRow) else row
+    rows = [read_again(one, text if text is not None else one.original, mapping) for one in rejects]
+    items = [map_row(row) if isinstance(row, SourceRow) else row for row in rows]
+    keys = [_stored_key(mapping, item) for item in items if isinstance(item, MappedRecord)]
+    with transaction(ingest.warehouse, read_only=True) as conn:
+        stored = store.places(conn, request, keys, dated=mapping.kind.dated)
+    return [
+        _as_it_came(item, one, stored.get(_stored_key(mapping, item))) if isinstance(item, MappedRecord) else item
+        for item, one in zip(items, rejects, strict=True)
+    ]
+
+
+def _stored_key(mapping: MappingFile, record: MappedRecord) -> str:
+    """The key under which a record is stored: the mapping's, but of master data always that of the record type."""
+    return record.source_pk if mapping.kind.dated else stored_key(mapping.kind, record.payload)
+
+
+def _as_it_came(record: MappedRecord, reject: Reject, stored: tuple[int, int] | None) -> MappedRecord:
+    """The record with the moment of its arrival as its version, where its source gives none."""
+    if record.source_version is not None:
+        return record
+    version = microseconds(reject.created_at)
+    # A later row of the same load, which has the same moment, is newer all the same.
+    is_older = stored is not None and stored[0] == version and stored[1] > reject.source_row
+    return replace(record, source_version=version - 1 if is_older else version)
 
 
 def read_again(reject: Reject, text: str, mapping: MappingFile) -> SourceRow | Rejection:

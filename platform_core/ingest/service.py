@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Mapping_
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
@@ -27,6 +27,7 @@ from platform_core.ingest.record_types import RECORD_TYPES
 from platform_core.ingest.reports import FailedSource, IngestReport, LoadedSource, SkippedSource, as_json
 from platform_core.ingest.sources import find_source, open_source
 from platform_core.ingest.store import loads as load_store
+from platform_core.ingest.store import rejects as reject_store
 from platform_core.settings import Settings
 from platform_core.tenants.contracts import Tenant
 from platform_core.warehouse.connection import Warehouse, transaction
@@ -77,18 +78,29 @@ class Ingest:
         *,
         retried: Mapping_[int, UUID] | None = None,
     ) -> LoadResult:
-        """Land items as one load; `retried` names by row the rejects that are tried again."""
+        """Land items as one load; `retried` names by row the rejects that are tried again.
+
+        Rejects of the same records that are older than what is stored now go off the list.
+        """
         tell = self.progress
-        return land(
+        result = land(
             self.warehouse,
             self.settings,
             self.project,
-            request,
+            replace(request, arrived_at=self.now),
             items,
             now=self.now,
             retried=retried,
             progress=None if tell is None else lambda rows: tell(request.source_name, rows),
         )
+        with transaction(self.warehouse) as conn:
+            dated = RECORD_TYPES[request.record_type].dated
+            reject_store.overtake(conn, result.load_id, request, dated=dated)
+        return result
+
+    def later(self, loads: int) -> "Ingest":
+        """The same, some loads later: no two loads of a call come at the same moment, so the later one is newer."""
+        return replace(self, now=self.now + timedelta(microseconds=loads))
 
 
 def mapped(reader: TabularReader, mapping: Mapping, tenant: Tenant) -> Iterator[MappedRecord | Rejection]:
@@ -142,9 +154,9 @@ def _ingest_all(
             failed.append(FailedSource.of(shown, error))
         else:
             chosen += [(names.get(file.path), one) for one in found]
-    for name, one in sorted(chosen, key=lambda pair: pair[1].mapping.kind.dated):
+    for place, (name, one) in enumerate(sorted(chosen, key=lambda pair: pair[1].mapping.kind.dated)):
         try:
-            loads.append(ingest.load(one, name=name))
+            loads.append(ingest.later(place).load(one, name=name))
         except WarehouseError:
             raise
         except TaktError as error:
@@ -178,7 +190,8 @@ def ingest_file(
     else:
         found = choose(path, list_mappings(ingest.settings, slug))
     names = [one.reader.name.replace(str(path), str(original or path), 1) for one in found]
-    return IngestReport(tuple(ingest.load(one, name=name) for name, one in zip(names, found, strict=True)))
+    loads = [ingest.later(place).load(one, name=names[place]) for place, one in enumerate(found)]
+    return IngestReport(tuple(loads))
 
 
 def inbox_handler(ingest: Ingest, *, clock: Callable[[], datetime]) -> Handle:
@@ -206,8 +219,8 @@ def ingest_source(ingest: Ingest, name: str) -> IngestReport:
         with transaction(ingest.warehouse, read_only=True) as conn:
             mark = load_store.watermark(conn, tenant=tenant, source_name=source.name)
     loads: list[LoadedSource] = []
-    for reader in open_source(source, watermark=mark):
-        loads.append(ingest.load(Chosen(reader, source.mapping)))
+    for place, reader in enumerate(open_source(source, watermark=mark)):
+        loads.append(ingest.later(place).load(Chosen(reader, source.mapping)))
         seen = getattr(reader, "watermark", None)
         if source.incremental and seen is not None and seen != mark:
             with transaction(ingest.warehouse) as conn:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -25,29 +25,82 @@ where old.tenant_id = %(tenant_id)s and old.status = 'open' and md5(old.original
 INSERT: Final = """
 insert into core.rejected_record (
     tenant_id, load_id, source_system, record_type, mapping_name, source_name, source_row, reason_code, field, value,
-    message, original, columns, status, resolved_at
+    message, original, columns, status, resolved_at, source_pk, source_version, created_at
 )
 select
     %(tenant_id)s, %(load_id)s, %(source_system)s, %(record_type)s, %(mapping_name)s, %(source_name)s, number, code,
-    field, value, message, text, %(columns)s, %(status)s, case when %(status)s = 'dismissed' then clock_timestamp() end
+    field, value, message, text, %(columns)s, %(status)s, case when %(status)s = 'dismissed' then clock_timestamp() end,
+    source_pk, source_version, coalesce(%(arrived_at)s, clock_timestamp())
 from unnest(
     %(numbers)s::bigint[], %(codes)s::text[], %(fields)s::text[], %(values)s::text[], %(messages)s::text[],
-    %(texts)s::text[]
-) as t(number, code, field, value, message, text)
+    %(texts)s::text[], %(keys)s::text[], %(versions)s::bigint[]
+) as t(number, code, field, value, message, text, source_pk, source_version)
 """
 STAY: Final = """
 update core.rejected_record as old
 set reason_code = new.code, field = new.field, value = new.value, message = new.message, original = new.text,
-    mapping_name = %(mapping_name)s
+    mapping_name = %(mapping_name)s, source_pk = new.source_pk, source_version = new.source_version
 from unnest(
-    %(ids)s::uuid[], %(codes)s::text[], %(fields)s::text[], %(values)s::text[], %(messages)s::text[], %(texts)s::text[]
-) as new(id, code, field, value, message, text)
+    %(ids)s::uuid[], %(codes)s::text[], %(fields)s::text[], %(values)s::text[], %(messages)s::text[], %(texts)s::text[],
+    %(keys)s::text[], %(versions)s::bigint[]
+) as new(id, code, field, value, message, text, source_pk, source_version)
 where old.id = new.id
 """
 RESOLVE: Final = """
 update core.rejected_record
 set status = 'retried', resolved_at = clock_timestamp(), resolved_load_id = %(load_id)s
 where id = any(%(ids)s)
+"""
+# rejected_record_key_idx: nearly always there is none, and a load ends with this question alone.
+ANY_OPEN: Final = """
+select exists (
+    select from core.rejected_record
+    where tenant_id = %(tenant_id)s and record_type = %(record_type)s and status = 'open' and source_pk is not null
+)
+"""
+# The record is stored in a version that is newer than the rejected row: of a higher number, or of the same and later.
+# A row without a number of its own has the moment of its arrival for one, in microseconds, as landing does.
+_NEWER: Final = """
+    and (
+        known.source_version > coalesce(reject.source_version, extract(epoch from reject.created_at) * 1000000)
+        or known.source_version = coalesce(reject.source_version, extract(epoch from reject.created_at) * 1000000)
+            and (known.received_at, known.source_row) > (reject.created_at, reject.source_row)
+    )
+"""
+_OVERTAKE: Final = """
+update core.rejected_record as reject
+set status = 'superseded', resolved_at = clock_timestamp(), resolved_load_id = %(load_id)s
+"""
+OVERTAKE_DATED: Final = (
+    _OVERTAKE
+    + """
+from core.record_identity as known
+where reject.tenant_id = %(tenant_id)s and reject.record_type = %(record_type)s and reject.status = 'open'
+    and reject.source_system = %(source_system)s
+    and known.tenant_id = %(tenant_id)s and known.record_type = %(record_type)s
+    and known.source_system = %(source_system)s and known.source_pk = reject.source_pk
+"""
+    + _NEWER
+)
+OVERTAKE_MASTER: Final = (
+    _OVERTAKE
+    + """
+from core.master_record as known
+where reject.tenant_id = %(tenant_id)s and reject.record_type = %(record_type)s and reject.status = 'open'
+    and known.tenant_id = %(tenant_id)s and known.record_type = %(record_type)s and known.source_pk = reject.source_pk
+"""
+    + _NEWER
+)
+PLACES_DATED: Final = """
+select source_pk, source_version, source_row
+from core.record_identity
+where tenant_id = %(tenant_id)s and record_type = %(record_type)s and source_system = %(source_system)s
+    and source_pk = any(%(keys)s)
+"""
+PLACES_MASTER: Final = """
+select source_pk, source_version, source_row
+from core.master_record
+where tenant_id = %(tenant_id)s and record_type = %(record_type)s and source_pk = any(%(keys)s)
 """
 
 _CHOICE: Final = """
@@ -191,6 +244,24 @@ def resolve(conn: psycopg.Connection, load_id: UUID, ids: Iterable[UUID]) -> Non
     conn.execute(RESOLVE, {"load_id": load_id, "ids": list(ids)})
 
 
+def overtake(conn: psycopg.Connection, load_id: UUID, request: LoadRequest, *, dated: bool) -> int:
+    """Take rejects off the list whose record is stored in a newer version; returns how many."""
+    values = {**asdict(request), "load_id": load_id}
+    found = conn.execute(ANY_OPEN, values).fetchone()
+    if found is None or not found[0]:
+        return 0
+    return conn.execute(OVERTAKE_DATED if dated else OVERTAKE_MASTER, values, prepare=False).rowcount
+
+
+def places(
+    conn: psycopg.Connection, request: LoadRequest, keys: Sequence[str], *, dated: bool
+) -> dict[str, tuple[int, int]]:
+    """Version and source row of each of these records that is stored."""
+    values = {**asdict(request), "keys": list(keys)}
+    rows: Iterable[tuple[str, int, int]] = conn.execute(PLACES_DATED if dated else PLACES_MASTER, values, prepare=False)
+    return {key: (version, row) for key, version, row in rows}
+
+
 def _columns(request: LoadRequest, rejections: Sequence[Rejection]) -> dict[str, Any]:
     return {
         "tenant_id": request.tenant_id,
@@ -205,6 +276,9 @@ def _columns(request: LoadRequest, rejections: Sequence[Rejection]) -> dict[str,
         "values": [_storable(one.value) for one in rejections],
         "messages": [_storable(one.message) for one in rejections],
         "texts": [_storable(one.text) for one in rejections],
+        "keys": [_storable(one.source_pk) for one in rejections],
+        "versions": [one.source_version for one in rejections],
+        "arrived_at": request.arrived_at,
     }
 
 
