@@ -2,6 +2,7 @@
 
 TaktError
 ├── ModelError            a model's .sql or .yml is wrong           (dbt_like_sql)
+├── SettingInvalidError   a TAKT_ variable cannot be understood     (platform_core.settings)
 └── one branch per domain of platform_core, in <domain>/errors.py
 """
 
@@ -11,11 +12,13 @@ from typing import ClassVar
 class TaktError(Exception):
     """An error with a stable code, one sentence of what happened where, and what to do about it.
 
-    `code` is `ERR_<DOMAIN>_<NAME>` (general ones `ERR_<NAME>`); `http_status` is what the API answers with.
+    `code` is `ERR_<DOMAIN>_<NAME>` (general ones `ERR_<NAME>`); `http_status` is what the API answers with,
+    `exit_code` what the command line ends with (1 failed, 2 bad usage).
     """
 
     code: ClassVar[str] = "ERR_INTERNAL"
     http_status: ClassVar[int] = 500
+    exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)

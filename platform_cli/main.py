@@ -72,14 +72,14 @@ def takt() -> None:
 
 
 def main() -> None:
-    """Run the command; an error of ours ends with its code, one sentence and a hint, and exit code 1."""
+    """Run the command; an error of ours ends with its code, one sentence, a hint and its own exit code."""
     try:
         app()
     except TaktError as error:
         typer.echo(f"{error.code}: {error.message}", err=True)
         if error.hint:
             typer.echo(f"  {error.hint}", err=True)
-        sys.exit(1)
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

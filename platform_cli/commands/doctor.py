@@ -3,12 +3,13 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from platform_core.settings import Settings
+from platform_core.settings import SettingInvalidError, Settings
 
 if TYPE_CHECKING:
     from platform_core.warehouse.diagnosis import Finding
@@ -22,11 +23,15 @@ _SIGNS = {"ok": ("ok", "green"), "warning": ("warning", "yellow"), "broken": ("B
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Explain what is wrong with an installation and what to do; exit code 1 when something is broken."""
     from platform_core.clock import utc_now
-    from platform_core.warehouse.diagnosis import State, diagnose
+    from platform_core.warehouse.diagnosis import State, diagnose, diagnose_settings
 
-    settings = Settings()
     findings: list[Finding] = []
-    for finding in (*_processes(settings.home), *diagnose(settings, utc_now)):
+    try:
+        settings = Settings()
+        found = chain(_processes(settings.home), diagnose(settings, utc_now))
+    except SettingInvalidError as error:
+        found = diagnose_settings(error)
+    for finding in found:
         findings.append(finding)
         if not as_json:
             _print(finding)

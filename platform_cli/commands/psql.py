@@ -36,7 +36,9 @@ def psql(
     if tenant is not None:
         from platform_core.tenants.service import get_tenant
         from platform_core.warehouse.connection import transaction
+        from platform_core.warehouse.setup import require_tables
 
+        require_tables(warehouse)
         with transaction(warehouse) as connection:
             environment["PGOPTIONS"] = f"-c takt.tenant={get_tenant(connection, tenant).id}"
     program = find_psql()

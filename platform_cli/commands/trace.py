@@ -14,6 +14,7 @@ from platform_core.trace.render import lines, plain
 from platform_core.trace.service import LIMIT, find_model
 from platform_core.trace.service import trace as trace_rows
 from platform_core.warehouse.connection import open_warehouse, transaction
+from platform_core.warehouse.setup import require_tables
 
 app = typer.Typer()
 
@@ -40,6 +41,7 @@ def trace(
     project = load_project()
     find_model(project, model)  # a wrong name needs no server
     warehouse = open_warehouse(Settings())
+    require_tables(warehouse)
     with transaction(warehouse, read_only=True) as conn:
         owner = get_tenant(conn, tenant)
     answer = trace_rows(warehouse, project, model, tenant=owner, where=where, columns=column or (), limit=limit)

@@ -13,11 +13,13 @@ from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 
+import psutil
 import psycopg
+from filelock import FileLock, Timeout
 
 from dbt_like_sql.errors import TaktError
 from dbt_like_sql.project import load_project
-from platform_core.settings import Settings
+from platform_core.settings import SettingInvalidError, Settings
 from platform_core.tenants.contracts import DEFAULT_SLUG
 from platform_core.tenants.errors import TenantInvalidError
 from platform_core.tenants.service import check_timezone, list_tenants
@@ -32,11 +34,14 @@ from platform_core.warehouse.connection import (
 )
 from platform_core.warehouse.embedded.binaries import wheel_folder
 from platform_core.warehouse.embedded.processes import clean_environment
+from platform_core.warehouse.embedded.state import HomeFiles
 from platform_core.warehouse.store import diagnosis as sql
 
 _GIB = 1024**3
 _LITTLE_DISK, _NO_DISK = 5 * _GIB, _GIB // 2
 _CLOCK_SECONDS = 60
+_LOCK_SECONDS = 10
+"""A start of the server usually holds its lock for less."""
 
 # The end of a log that says why a server did not start, and what helps.
 _LOG_CAUSES = {
@@ -73,7 +78,7 @@ def diagnose(settings: Settings, now: Callable[[], datetime]) -> Iterator[Findin
 
     Starts an embedded server that has been made and is not running, as every command would; makes nothing.
     """
-    yield _python()
+    yield check_python(sys.version_info[:3])
     yield from _variables()
     yield _home(settings.home)
     yield from _disk(settings)
@@ -86,19 +91,29 @@ def diagnose(settings: Settings, now: Callable[[], datetime]) -> Iterator[Findin
         if external is None and embedded.remembered(settings) is None:
             hint = "`takt init` makes it; so does every command that needs it."
             yield Finding("server", State.OK, "The embedded PostgreSQL has not been made yet.", hint)
+        elif external is None and (held := _held(settings.home)):
+            yield held
         else:
             finding, warehouse = _server(settings)
             yield finding
     except TaktError as error:
         yield Finding("server", State.BROKEN, error.message, error.hint)
     if warehouse is not None:
-        for check in (_clock, _encoding, _roles, _tables, _dagster, _tenants):
+        for check in (_clock, _encoding, _logins, _roles, _tables, _dagster, _tenants):
             yield from _asked(check, warehouse, now)
 
 
-def _python() -> Finding:
-    found = ".".join(map(str, sys.version_info[:3]))
-    if (3, 11) <= sys.version_info[:2] <= (3, 13):
+def diagnose_settings(error: SettingInvalidError) -> Iterator[Finding]:
+    """What can be said when the settings cannot be read: nothing else can be looked for without them."""
+    yield check_python(sys.version_info[:3])
+    yield from _variables()
+    yield Finding("settings", State.BROKEN, error.message, error.hint)
+
+
+def check_python(running: tuple[int, ...]) -> Finding:
+    """Whether Takt and what it depends on run on that version."""
+    found = ".".join(map(str, running))
+    if (3, 11) <= running[:2] <= (3, 13):
         return Finding("python", State.OK, f"Python {found}, Takt {version('takt')}.")
     return Finding("python", State.BROKEN, f"Python {found} is not supported.", "Use Python 3.11, 3.12 or 3.13.")
 
@@ -153,11 +168,34 @@ def _abandoned() -> Iterator[Finding]:
 
 def _programs() -> Finding:
     postgres = wheel_folder() / "postgres"
-    tried = subprocess.run([postgres, "--version"], capture_output=True, text=True, env=clean_environment())
+    hint = "This system lacks a library that the wheel needs; set TAKT_DATABASE_URL to a PostgreSQL 16-18 instead."
+    try:
+        tried = subprocess.run([postgres, "--version"], capture_output=True, text=True, env=clean_environment())
+    except OSError as error:  # no right to execute it, or made for another processor
+        return Finding("programs", State.BROKEN, f"{postgres} does not run: {error.strerror}.", hint)
     if tried.returncode:
-        hint = "This system lacks a library that the wheel needs; set TAKT_DATABASE_URL to a PostgreSQL 16-18 instead."
         return Finding("programs", State.BROKEN, f"{postgres} does not run: {tried.stderr.strip()}", hint)
     return Finding("programs", State.OK, f"{tried.stdout.strip()} is installed.")
+
+
+def _held(home: Path) -> Finding | None:
+    """Somebody who starts or stops the server and does not come to an end: every other command would wait for it."""
+    lock = HomeFiles(home).lock
+    try:
+        with FileLock(lock, timeout=_LOCK_SECONDS, mode=0o600):
+            return None
+    except Timeout:
+        holders = ", ".join(_holders(lock)) or "a process that this user may not see"
+        message = f"{lock} has been held for {_LOCK_SECONDS} s by {holders}: it is starting or stopping the server."
+        return Finding("server", State.BROKEN, message, "Wait for it; if it hangs, end it (kill), and run takt again.")
+    except OSError:
+        return None  # starting the server says what is wrong with the file
+
+
+def _holders(lock: Path) -> Iterator[str]:
+    for process in psutil.process_iter(["open_files", "name"]):  # those of other users show no files
+        if any(file.path == str(lock) for file in process.info["open_files"] or ()):
+            yield f"{process.info['name']} (process {process.pid})"
 
 
 def _server(settings: Settings) -> tuple[Finding, Warehouse | None]:
@@ -204,6 +242,22 @@ def _encoding(warehouse: Warehouse, _now: Callable[[], datetime]) -> Iterator[Fi
     if row and row[0] != "UTF8":
         hint = "Make the database anew with encoding UTF8; `takt init --admin-url` does."
         yield Finding("encoding", State.BROKEN, f"The database's encoding is {row[0]}: Korean text will fail.", hint)
+
+
+def _logins(warehouse: Warehouse, _now: Callable[[], datetime]) -> Iterator[Finding]:
+    """Both URLs as the settings mean them: other logins would own the tables, or see every tenant's rows."""
+    found: dict[Role, tuple[str, str, object]] = {}
+    for role in Role:
+        with transaction(warehouse, role=role, read_only=True) as connection:
+            found[role] = connection.execute(sql.LOGIN).fetchone() or ("", "", None)
+        if found[role][0] != f"takt_{role}":
+            variable = "TAKT_DATABASE_URL" if role is Role.OWNER else "TAKT_API_DATABASE_URL"
+            message = f"{variable} logs in as {found[role][0]}, not as takt_{role}."
+            yield Finding("roles", State.BROKEN, message, "Give it that login; `takt init --admin-url` makes the role.")
+    if found[Role.OWNER][1:] != found[Role.API][1:]:
+        places = f"{place(warehouse.owner_url)} and {place(warehouse.api_url)}"
+        message = f"TAKT_DATABASE_URL and TAKT_API_DATABASE_URL lead to different databases: {places}."
+        yield Finding("roles", State.BROKEN, message, "Let both name the same one.")
 
 
 def _roles(warehouse: Warehouse, _now: Callable[[], datetime]) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from psycopg.sql import Identifier, Literal
 from platform_core.warehouse.embedded.state import read_private, write_private
 from platform_core.warehouse.errors import (
     ConnectionSettingsError,
+    HomeNotUsableError,
     PrivilegeError,
     ServerVersionError,
     WarehouseUnreachableError,
@@ -28,6 +29,7 @@ DAGSTER_DATABASE = "dagster"
 VERSIONS = range(16, 19)
 
 _EXTERNAL_FILE = "warehouse.json"
+_URLS = ("owner_url", "api_url", "dagster_url")
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,11 @@ def prepare_external(home: Path, admin_url: str, owner_url: str | None, api_url:
 def external_connections(home: Path) -> dict[str, str] | None:
     """owner_url, api_url and dagster_url of the server that `takt init --admin-url` has prepared for this home."""
     stored = read_private(home / _EXTERNAL_FILE)
+    if stored is not None and set(stored) != set(_URLS):
+        raise HomeNotUsableError(
+            f"{home / _EXTERNAL_FILE} must hold {', '.join(_URLS)} and holds {', '.join(sorted(stored)) or 'nothing'}.",
+            hint="Mend it, or delete it and run `takt init --admin-url` again.",
+        )
     return None if stored is None else {name: str(url) for name, url in stored.items()}
 
 

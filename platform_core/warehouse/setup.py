@@ -10,7 +10,8 @@ from platform_core.tenants.contracts import DEFAULT_SLUG, DEFAULT_TIMEZONE, Tena
 from platform_core.tenants.service import create_tenant
 from platform_core.warehouse.connection import Warehouse, open_warehouse, transaction
 from platform_core.warehouse.ddl import apply_project
-from platform_core.warehouse.migrate import upgrade
+from platform_core.warehouse.errors import MigrationError
+from platform_core.warehouse.migrate import current, upgrade
 
 SEEDS = Path(dbt_like_sql.__file__).parent / "seeds"
 """What every tenant begins with: shifts and KPIs. A plant's own master data win over them."""
@@ -24,6 +25,12 @@ def prepare(settings: Settings, project: Project | None = None) -> Warehouse:
     apply_project(warehouse, project)
     add_tenant(warehouse, settings, project, DEFAULT_SLUG)
     return warehouse
+
+
+def require_tables(warehouse: Warehouse) -> None:
+    """Raise MigrationError before `takt init`: for commands that only read, and so make nothing."""
+    if current(warehouse) is None:
+        raise MigrationError("The warehouse has no tables yet.", hint="Run takt init.")
 
 
 def add_tenant(

@@ -3,11 +3,14 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -17,9 +20,11 @@ from typer.testing import CliRunner, Result
 
 from platform_cli.leftovers import alive, remember, state_file, stop_leftovers
 from platform_cli.main import app
+from platform_cli.services import DAGSTER_PORT
 from platform_core.settings import Settings
 from platform_core.warehouse import embedded
 from platform_core.warehouse.connection import open_warehouse
+from platform_core.warehouse.diagnosis import State, check_python
 from tests.warehouse.homes import a_home
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -79,6 +84,14 @@ def test_init_makes_a_warehouse_that_psql_and_dsn_reach(home: Settings) -> None:
     with psycopg.connect(owner["url"]) as connection:
         shifts = connection.execute("select count(*) from core.master_record where record_type = 'shift'").fetchone()
     assert shifts == (6,)  # three for each tenant
+
+
+def test_commands_that_only_read_say_that_there_are_no_tables_before_init(home: Settings) -> None:
+    for arguments in (["trace", "bi.mv_oee_daily"], ["psql", "--tenant", "default", "-c", "select 1"], ["status"]):
+        done = takt_process(home, *arguments)
+        assert done.returncode == 1, done.stdout
+        assert done.stderr == "ERR_WAREHOUSE_MIGRATION: The warehouse has no tables yet.\n  Run takt init.\n"
+    assert takt_process(home, "psql", "-Atc", "select 1").stdout == "1\n"
 
 
 def test_down_stops_the_server_and_dsn_starts_it_again(home: Settings) -> None:
@@ -168,6 +181,82 @@ def test_doctor_names_a_home_of_somebody_else(tmp_path: Path) -> None:
     done = takt(Settings(home=tmp_path / "file" / "takt"), "doctor", "--json")
     assert done.exit_code == 1
     assert "TAKT_HOME" in finding(done, "home", "broken")["message"]
+
+
+def test_doctor_names_logins_that_are_not_the_roles_they_should_be(home: Settings) -> None:
+    open_warehouse(home)
+    server = embedded.remembered(home)
+    assert server is not None
+    owner = server.url("takt_owner", "takt")
+    urls = {"TAKT_DATABASE_URL": owner, "TAKT_API_DATABASE_URL": server.url("takt_owner", "dagster")}
+    done = takt(home, "doctor", "--json", **urls)
+    assert done.exit_code == 1
+    said = [each["message"] for each in report_of(done)["findings"] if each["check"] == "roles"]
+    assert said[0] == "TAKT_API_DATABASE_URL logs in as takt_owner, not as takt_api."
+    assert "lead to different databases" in said[1]
+
+
+def test_doctor_names_who_holds_the_servers_lock_instead_of_waiting_for_it(
+    home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform_core.warehouse.diagnosis._LOCK_SECONDS", 1)
+    open_warehouse(home)
+    code = (
+        "import sys, time, filelock as f; l = f.FileLock(sys.argv[1]); l.acquire(); print(flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(home.home / "server.lock")], stdout=subprocess.PIPE
+    ) as hanging:
+        try:
+            assert hanging.stdout is not None
+            hanging.stdout.readline()
+            found = finding(takt(home, "doctor", "--json"), "server", "broken")
+        finally:
+            hanging.kill()
+    assert f"(process {hanging.pid})" in found["message"]
+    assert "if it hangs" in found["hint"]
+    assert report_of(takt(home, "doctor", "--json"))["findings"]
+
+
+@pytest.mark.parametrize(("free", "state"), [(1 << 20, "broken"), (2 << 30, "warning"), (9 << 30, "ok")])
+def test_doctor_says_when_a_disk_is_nearly_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, state: str
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free))
+    done = takt(Settings(home=tmp_path), "doctor", "--json")
+    states = [each["state"] for each in report_of(done)["findings"] if "GiB are free" in each["message"]]
+    assert states == [state]
+
+
+@pytest.mark.parametrize("version", [(3, 10, 9), (3, 14, 0)])
+def test_doctor_names_a_python_that_is_not_supported(version: tuple[int, int, int]) -> None:
+    found = check_python(version)
+    assert (found.state, found.hint) == (State.BROKEN, "Use Python 3.11, 3.12 or 3.13.")
+    assert check_python((3, 13, 9)).state is State.OK
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o755])
+def test_doctor_names_programs_of_postgres_that_do_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    broken = tmp_path / "postgres"
+    broken.write_bytes(b"\x7fELF of another processor")
+    broken.chmod(mode)
+    monkeypatch.setattr("platform_core.warehouse.diagnosis.wheel_folder", lambda: tmp_path)
+    done = takt(Settings(home=tmp_path / "home"), "doctor", "--json")
+    found = finding(done, "programs", "broken")
+    assert "does not run" in found["message"]
+    assert "TAKT_DATABASE_URL" in found["hint"]
+
+
+def test_doctor_names_a_port_that_another_program_has(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        with suppress(OSError):  # where somebody has it already, that serves as well
+            taken.bind(("127.0.0.1", DAGSTER_PORT))
+            taken.listen()
+        done = takt(Settings(home=tmp_path), "doctor", "--json")
+    said = [each["message"] for each in report_of(done)["findings"] if each["check"] == "ports"]
+    assert any(f"Port {DAGSTER_PORT} is taken" in each for each in said)
 
 
 def test_doctor_guesses_which_setting_a_mistyped_variable_means(home: Settings) -> None:

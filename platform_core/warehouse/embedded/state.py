@@ -61,7 +61,10 @@ class HomeFiles:
         stored = read_private(self.home / "server.json")
         if stored is None:
             return None
-        return ServerState(Path(str(stored["folder"])), int(str(stored["port"])), bool(stored["roles_made"]))
+        try:
+            return ServerState(Path(str(stored["folder"])), int(str(stored["port"])), bool(stored["roles_made"]))
+        except (KeyError, ValueError) as error:
+            raise _damaged(self.home / "server.json", error) from error
 
     def write_state(self, state: ServerState) -> None:
         """Store the state, whole or not at all."""
@@ -70,7 +73,10 @@ class HomeFiles:
     def passwords(self) -> dict[str, str] | None:
         """The passwords by login, None before the first start."""
         stored = read_private(self.home / "secrets.json")
-        return None if stored is None else {login: str(stored[login]) for login in _LOGINS}
+        try:
+            return None if stored is None else {login: str(stored[login]) for login in _LOGINS}
+        except KeyError as error:
+            raise _damaged(self.home / "secrets.json", error) from error
 
     def make_passwords(self) -> dict[str, str]:
         """The stored passwords, generated the first time."""
@@ -98,7 +104,7 @@ def write_private(path: Path, content: Mapping[str, object]) -> None:
 def read_private(path: Path) -> dict[str, object] | None:
     """What write_private has stored, None when there is no such file; raises HomeNotUsableError."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
     except NotADirectoryError as error:
@@ -110,11 +116,16 @@ def read_private(path: Path) -> dict[str, object] | None:
             f"{path} belongs to another user.",
             hint="Run takt as the user who made it, or set TAKT_HOME to a folder of your own.",
         ) from error
-    except json.JSONDecodeError as error:
-        raise HomeNotUsableError(
-            f"{path} is damaged: {error}.",
-            hint="Restore it from a backup; without it the server's data cannot be used.",
-        ) from error
+    except (ValueError, TypeError) as error:  # no JSON, no UTF-8, or no object
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> HomeNotUsableError:
+    said = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+    return HomeNotUsableError(
+        f"{path} is damaged: {said}.",
+        hint="Restore it from a backup; without it the server's data cannot be used.",
+    )
 
 
 class AliveLock:

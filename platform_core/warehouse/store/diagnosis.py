@@ -3,6 +3,8 @@
 from typing import Final
 
 CLOCK: Final = "select clock_timestamp()"
+# A server's start to the microsecond and its port tell it from others.
+LOGIN: Final = "select current_user, current_database(), (pg_postmaster_start_time(), inet_server_port())::text"
 VERSION: Final = "select current_setting('server_version'), current_setting('server_version_num')::integer"
 ENCODING: Final = "select current_setting('server_encoding')"
 ROLES: Final = """
