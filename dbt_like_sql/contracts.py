@@ -40,9 +40,10 @@ class Check(_Contract):
     """A named expectation beyond the columns' own; it names the rows that break it.
 
     Exactly one of `where_broken` (a predicate over the model's columns) and `broken_rows` (a SELECT that returns at
-    least tenant_id and, for a model with dates, date; in it the relation `candidate` is the rows under audit and
-    `bi.<model>` the published history). Severity `error` keeps a tenant's date unpublished, `warning` and `info`
-    report.
+    least tenant_id and, for a model with dates, date). In it the relation `candidate` is the rows under audit,
+    `audited` (tenant_id, date, timezone of the tenant) the tenants and dates that are, also those without a row,
+    `bi.<model>` the published history, and `:now` the moment of the run. Severity `error` keeps a tenant's date
+    unpublished, `warning` and `info` report; a mart has no `error`, as it is checked after its refresh.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -72,7 +73,9 @@ class ModelSpec(_Contract):
     columns: tuple[Column, ...] = Field(min_length=1)
     checks: tuple[Check, ...] = ()
     indexes: tuple[tuple[str, ...], ...] = ()
-    freshness_hours: int | None = Field(default=None, description="Older than this, the newest date is a warning.")
+    freshness_hours: int | None = Field(
+        default=None, ge=1, description="A warning for a tenant whose newest date with rows ended longer ago than this."
+    )
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
@@ -84,6 +87,8 @@ class ModelSpec(_Contract):
                 raise ValueError(f"{kind} {', '.join(twice)} is listed twice")
         if (self.materialized == "partitioned_table") != (self.partition_by is not None):
             raise ValueError("partition_by belongs to a partitioned_table, and each of those needs it")
+        if self.freshness_hours is not None and self.partition_by is None:
+            raise ValueError("freshness_hours belongs to a partitioned_table: nothing else has dates of its own")
         return self
 
 

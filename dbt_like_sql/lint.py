@@ -10,9 +10,10 @@ from typing import cast
 
 from sqlglot import Expr, exp
 
+from dbt_like_sql import check_sql
 from dbt_like_sql.blocks import Block, Derived, Relation, Source, own_columns, own_nodes, take_apart
-from dbt_like_sql.compile import columns, folded, name_of, parameters, parse_query, relations
-from dbt_like_sql.contracts import Layer, Materialization, Model
+from dbt_like_sql.compile import columns, folded, parameters, parse_query
+from dbt_like_sql.contracts import Check, Column, Layer, Materialization, Model
 from dbt_like_sql.errors import ModelError
 from dbt_like_sql.lineage import catalog, lineage_of
 from dbt_like_sql.project import Project
@@ -271,11 +272,27 @@ def contract_names_its_own_columns(model: Model, estate: Estate) -> str | None:
     if unknown := sorted({name for index in model.spec.indexes for name in index} - known):
         return f"has an index on {', '.join(unknown)}, which it does not select"
     for check in model.spec.checks:
-        if check.where_broken is not None and (complaint := _predicate(check.where_broken, known)):
+        if check.where_broken is not None and (complaint := check_sql.predicate_complaint(check.where_broken, known)):
             return f"check {check.name}: {complaint}"
-        if check.broken_rows is not None and (complaint := _broken_rows(check.broken_rows, model, estate)):
+        if check.broken_rows is not None and (
+            complaint := check_sql.rows_complaint(
+                check.broken_rows, model, catalog(estate.project), estate.project.models
+            )
+        ):
             return f"check {check.name}: {complaint}"
     return None
+
+
+def marts_hold_nothing_back(model: Model, estate: Estate) -> str | None:
+    """A mart is refreshed whole, for everyone at once, and checked afterwards: an error there could stop nothing."""
+    if model.spec.materialized != "materialized_view":
+        return None
+    stated: list[Check | Column] = [
+        *model.spec.checks,
+        *(c for c in model.spec.columns if "severity" in c.model_fields_set),
+    ]
+    grave = [each.name for each in stated if each.severity == "error"]
+    return f"gives {', '.join(grave)} severity error; say warning, or check the facts it reads" if grave else None
 
 
 def facts_and_marts_have_a_case(model: Model, estate: Estate) -> str | None:
@@ -305,6 +322,7 @@ RULES: tuple[Rule, ...] = (
     columns_can_be_followed,
     numbers_have_units,
     contract_names_its_own_columns,
+    marts_hold_nothing_back,
     facts_and_marts_have_a_case,
 )
 
@@ -361,29 +379,3 @@ def _tenant_column(source: object) -> str | None:
     if isinstance(source, Relation) and source.name == "core.tenants":
         return "id"
     return "tenant_id" if isinstance(source, Relation | Derived) and "tenant_id" in source.columns else None
-
-
-def _predicate(text: str, known: set[str]) -> str | None:
-    try:
-        query = parse_query(f"select from candidate where {text}")
-    except ModelError as error:
-        return error.message
-    if query.find(exp.Subquery, exp.Exists):
-        return "where_broken looks at one row; with a subquery it is broken_rows"
-    unknown = sorted({folded(column.this) for column in query.find_all(exp.Column)} - known)
-    return f"names {', '.join(unknown)}, which the model does not select" if unknown else None
-
-
-def _broken_rows(text: str, model: Model, estate: Estate) -> str | None:
-    try:
-        query = parse_query(text)
-        known = {**catalog(estate.project), "candidate": [column.name for column in model.spec.columns]}
-        made = take_apart(query, known)
-    except ModelError as error:
-        return error.message
-    names = {name_of(table) for table in relations(query) if table.db != "pg_catalog"}
-    if unknown := sorted(names - set(estate.project.models) - {"candidate"}):
-        return f"reads {', '.join(unknown)}; it may read candidate and models"
-    needed = ["tenant_id", *(["date"] if model.is_dated else [])]
-    missing = [name for name in needed if name in columns(model) and name not in made.columns]
-    return f"must return {', '.join(missing)}" if missing else None

@@ -50,6 +50,8 @@ def _model_section(model: Model) -> list[str]:
     lines = [f"### {model.relation}", "", spec.description.strip(), ""]
     lines += [f"Grain: {', '.join(spec.grain)}. {spec.materialized.replace('_', ' ').capitalize()}. Reads: "]
     lines[-1] += ", ".join(f"`{name}`" for name in model.upstreams) + "."
+    if spec.freshness_hours is not None:
+        lines[-1] += f" `is_fresh` warns when the newest date with rows ended over {spec.freshness_hours} hours ago."
     lines += ["", "| column | type | unit | meaning |", "| --- | --- | --- | --- |"]
     lines += [f"| `{c.name}` | {c.type} | {c.unit or ''} | {' '.join(c.description.split())} |" for c in spec.columns]
     if spec.checks:

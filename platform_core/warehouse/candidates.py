@@ -76,7 +76,7 @@ def publish(run: Run, days: Sequence[date]) -> ModelRun:
             published = _replace_all(run, guard, audited, before)
         store.refresh_statistics(guard, run.model)
         with guard.transaction():  # waits for the disk, and so makes every publication before it durable
-            quality.record(guard, run, audited.checks, {key[0] for key in (*published, *audited.failed)})
+            quality.record(guard, run, audited.checks, {*published, *audited.failed})
     return ModelRun(
         model=run.model.relation,
         run_id=run.run_id,
@@ -131,7 +131,8 @@ def _audit(run: Run, guard: psycopg.Connection, name: str, before: _Before) -> _
     counts, is_unique = _write(run, guard, name, before)
     total = sum(counts.values())
     crash_point("publish.after_candidate")
-    checks = expectations.evaluate(run.warehouse, guard, run.model, name, total_rows=total, is_unique=is_unique)
+    scope = expectations.Scope.of(name, before.keys, run.now, run.last_date)
+    checks = expectations.evaluate(run.warehouse, guard, run.model, scope, total_rows=total, is_unique=is_unique)
     crash_point("publish.after_audit")
     failed = quality.verdict(checks, set(counts) | set(before.keys))
     still_open = store.open_keys(guard, name) if _has(run, "is_open") else frozenset[TenantDate]()

@@ -24,8 +24,9 @@ from platform_core.warehouse.lazy_imports import left_for_later
 from platform_core.warehouse.rules import Rule, check_names, rules_of
 from platform_core.warehouse.runs import SHARED
 from platform_core.warehouse.store import audit, partitions
+from platform_core.warehouse.store.audit import Scope
 
-__all__ = ["SAMPLE_ROWS", "check_names", "evaluate", "warm_up"]
+__all__ = ["SAMPLE_ROWS", "Scope", "check_names", "evaluate", "warm_up"]
 
 SAMPLE_ROWS = 5
 """Broken rows kept of each (tenant, date) and of each result."""
@@ -48,22 +49,21 @@ def evaluate(
     warehouse: Warehouse,
     conn: psycopg.Connection,
     model: Model,
-    relation: str,
+    scope: Scope,
     *,
     total_rows: int,
     is_unique: bool = False,
 ) -> tuple[CheckResult, ...]:
-    """Every expectation of the model over the rows of `relation` (a candidate, or a mart), in the contract's order.
+    """Every expectation of the model over the scope's rows (a candidate's, or a mart's), in the contract's order.
 
     With `is_unique` a unique index on the grain stands already, and its rows are not grouped once more to see it.
     Raises CheckNotPossibleError when one of them could not be evaluated.
     """
     rules = rules_of(model)
     queries = {
-        rule.name: audit.locating(conn, model, rule, relation, sample=SAMPLE_ROWS, is_unique=is_unique)
-        for rule in rules
+        rule.name: audit.locating(conn, model, rule, scope, sample=SAMPLE_ROWS, is_unique=is_unique) for rule in rules
     }
-    with _batch(warehouse, relation) as batch:
+    with _batch(warehouse, scope.relation) as batch:
         first = _validate(batch, model, [_expectation(rule, queries[rule.name]) for rule in rules])
         unlocated = [
             rule.name for rule in rules if not first[rule.name].success and "broken" not in _result(first[rule.name])

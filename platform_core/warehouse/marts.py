@@ -5,7 +5,7 @@ from time import monotonic
 from platform_core.crash_points import crash_point
 from platform_core.warehouse import expectations, quality
 from platform_core.warehouse.contracts import UNDATED, ModelRun
-from platform_core.warehouse.runs import SHARED, Run, locked
+from platform_core.warehouse.runs import Run, locked
 from platform_core.warehouse.store import dirty, publish
 from platform_core.warehouse.store import marts as store
 from platform_core.warehouse.store.publish import State
@@ -35,7 +35,8 @@ def refresh(run: Run) -> ModelRun:
             dirty.clear(guard, relation, {key: generation for key, generation in generations.items() if key in rows})
             for tenant, _ in rows:
                 dirty.spread(guard, tenant, [UNDATED], run.readers, f"{relation} was refreshed", run.today)
-        checks = expectations.evaluate(run.warehouse, guard, run.model, relation, total_rows=sum(counts.values()))
+        scope = expectations.Scope.of(relation, rows, run.now)
+        checks = expectations.evaluate(run.warehouse, guard, run.model, scope, total_rows=sum(counts.values()))
         with guard.transaction():
-            quality.record(guard, run, checks, {tenant for tenant, _ in rows if tenant != SHARED})
+            quality.record(guard, run, checks, rows)
     return ModelRun(relation, run.run_id, sum(counts.values()), rows, {}, checks, monotonic() - started)

@@ -42,7 +42,7 @@ def materialize(
     if now.tzinfo is None:
         raise ValueError("now must carry a time zone")
     model = project.model(relation)
-    run = Run(warehouse, project, model, now, run_id)
+    run = Run(warehouse, project, model, now, run_id, last_date=max(dates, default=None) if model.is_dated else None)
     if model.spec.materialized == "view":
         return ModelRun(model.relation, run_id, 0, {}, {}, (), 0.0)
     if model.spec.materialized == "materialized_view":

@@ -1,11 +1,12 @@
 """From the results of checks to verdicts, and to bi.data_quality_rules and bi.data_quality_checks."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import date
 from uuid import UUID
 
 import psycopg
 
-from platform_core.warehouse.contracts import CheckResult, TenantDate
+from platform_core.warehouse.contracts import UNDATED, CheckResult, TenantDate
 from platform_core.warehouse.rules import RULE_TYPES, rules_of
 from platform_core.warehouse.runs import SHARED, Run
 from platform_core.warehouse.store import quality as store
@@ -28,8 +29,12 @@ def verdict(checks: Sequence[CheckResult], keys: Collection[TenantDate]) -> Mapp
     return {key: "; ".join(texts) for key, texts in reasons.items()}
 
 
-def record(conn: psycopg.Connection, run: Run, checks: Sequence[CheckResult], tenants: Collection[UUID]) -> None:
-    """Store what was checked: a row for each tenant and date that breaks a check, one for each tenant that has none."""
+def record(conn: psycopg.Connection, run: Run, checks: Sequence[CheckResult], keys: Collection[TenantDate]) -> None:
+    """Store what was checked: a row for each tenant and date that breaks a check, one for each tenant that has none.
+
+    `keys` are the tenants and dates that were checked; each row says which range that was, and on how many of the
+    dates the check was broken, so that the others are known to have passed.
+    """
     relation = run.model.relation
     rules = [
         RuleRow(
@@ -38,23 +43,46 @@ def record(conn: psycopg.Connection, run: Run, checks: Sequence[CheckResult], te
         for rule in rules_of(run.model)
     ]
     store.upsert_rules(conn, relation, rules)
-    rows = [row for check in checks for row in _rows(check, sorted(set(tenants) - {SHARED}))]
+    days: dict[UUID, set[date]] = {}
+    for tenant, day in keys:
+        if tenant != SHARED:
+            days.setdefault(tenant, set()).add(day)
+    rows = [row for check in checks for row in _rows(check, days)]
     store.insert_checks(conn, relation, run.run_id, rows)
 
 
-def _rows(check: CheckResult, tenants: Sequence[UUID]) -> list[CheckRow]:
+def _rows(check: CheckResult, days: Mapping[UUID, set[date]]) -> list[CheckRow]:
     rows: list[CheckRow] = []
     status = "fail" if check.severity == "error" else "warning"
+    broken: dict[UUID, set[date]] = {}
+    for tenant, day in check.failed_by_date:
+        broken.setdefault(tenant, set()).add(day)
     for (tenant, day), failed in check.failed_by_date.items():
         if tenant != SHARED:
             sample = check.sample_by_date.get((tenant, day), ())
-            rows.append(CheckRow(tenant, check.check, day, check.severity, status, failed, check.total_rows, sample))
-    broken = {tenant for tenant, _ in check.failed_by_date}
+            checked = _checked(days.get(tenant, set()), broken[tenant])
+            rows.append(
+                CheckRow(tenant, check.check, day, check.severity, status, failed, check.total_rows, sample, checked)
+            )
     if SHARED in broken:
         return rows
     rows += [
-        CheckRow(tenant, check.check, None, check.severity, "pass", 0, check.total_rows, ())
-        for tenant in tenants
+        CheckRow(
+            tenant, check.check, None, check.severity, "pass", 0, check.total_rows, (), _checked(days[tenant], set())
+        )
+        for tenant in sorted(days)
         if tenant not in broken
     ]
     return rows
+
+
+def _checked(days: Collection[date], broken: Collection[date]) -> Mapping[str, str | int]:
+    """What one tenant's check looked at; of a model without dates nothing needs to be said."""
+    if not (dated := sorted(set(days) - {UNDATED})):
+        return {}
+    return {
+        "first_date": dated[0].isoformat(),
+        "last_date": dated[-1].isoformat(),
+        "dates_checked": len(dated),
+        "dates_broken": len(set(broken) & set(dated)),
+    }

@@ -1,19 +1,23 @@
 """The expectations that a model's contract states, each with a stable name, without great-expectations itself."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from dbt_like_sql.contracts import Model
 from platform_core.warehouse.contracts import CheckSeverity
 
-RuleKind = Literal["not_null", "range", "values", "unique", "where_broken", "broken_rows"]
+RuleKind = Literal["not_null", "range", "values", "unique", "freshness", "where_broken", "broken_rows"]
+
+IS_FRESH = "is_fresh"
+"""The check of a model with freshness_hours; its limit lies in rule_config as `hours`."""
 
 RULE_TYPES: Mapping[RuleKind, str] = {
     "not_null": "not_null",
     "range": "range",
     "values": "pattern",
     "unique": "uniqueness",
+    "freshness": "custom_sql",
     "where_broken": "custom_sql",
     "broken_rows": "custom_sql",
 }
@@ -35,8 +39,14 @@ class Rule:
 
 
 def rules_of(model: Model) -> tuple[Rule, ...]:
-    """Every expectation of the model: those of its columns, of its grain, and its named checks."""
-    return tuple(_rules(model))
+    """Every expectation of the model: those of its columns, of its grain, of its freshness, and its named checks.
+
+    Those of a mart warn only: it has been refreshed when they are evaluated, so that they cannot hold it back.
+    """
+    rules = tuple(_rules(model))
+    if model.spec.materialized != "materialized_view":
+        return rules
+    return tuple(replace(rule, severity="warning") if rule.severity == "error" else rule for rule in rules)
 
 
 def check_names(model: Model) -> tuple[str, ...]:
@@ -63,6 +73,11 @@ def _rules(model: Model) -> Iterator[Rule]:
             text = f"{name} is one of {', '.join(column.values)}."
             yield Rule(f"{name}_in_set", "values", column.severity, text, (name,), {"values": list(column.values)})
     yield Rule("grain_is_unique", "unique", "error", f"One row for each {', '.join(spec.grain)}.", spec.grain)
+    if (hours := spec.freshness_hours) is not None:
+        text = (
+            f"A tenant's newest date with rows ended at most {hours} hours ago; one that never had any is not judged."
+        )
+        yield Rule(IS_FRESH, "freshness", "warning", text, config={"hours": hours})
     for check in spec.checks:
         kind: RuleKind = "where_broken" if check.where_broken is not None else "broken_rows"
         text = check.where_broken or check.broken_rows or ""

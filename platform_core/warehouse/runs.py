@@ -22,7 +22,10 @@ SHARED = UUID(int=0)
 
 @dataclass(frozen=True)
 class Run:
-    """What is made, at which moment, by which run; `tenant` limits it to the rows of one."""
+    """What is made, at which moment, by which run; `tenant` limits it to the rows of one.
+
+    `last_date` is the newest date that the run was asked for, when it is made in several ranges.
+    """
 
     warehouse: Warehouse
     project: Project
@@ -30,6 +33,7 @@ class Run:
     now: datetime
     run_id: str
     tenant: UUID | None = None
+    last_date: date | None = None
 
     @property
     def has_tenant(self) -> bool:

@@ -165,6 +165,23 @@ PLANTED = [
         "reads core.load",
         more=CHECK.format("'broken_rows': 'select l.tenant_id, l.started_at as date from core.load as l'"),
     ),
+    Planted(
+        lint.contract_names_its_own_columns,
+        "uses :to_date",
+        more=CHECK.format("'broken_rows': 'select a.tenant_id, a.date from audited as a where a.date < :to_date'"),
+    ),
+    Planted(
+        lint.marts_hold_nothing_back,
+        "gives c severity error",
+        place="marts/mv_thing",
+        more=CHECK.format("where_broken: qty < 0"),
+    ),
+    Planted(
+        lint.marts_hold_nothing_back,
+        "gives qty severity error",
+        place="marts/mv_thing",
+        yml=("unit: piece, ", "unit: piece, range: [0, null], severity: error, "),
+    ),
     Planted(lint.facts_and_marts_have_a_case, "has no case in tests/sql_cases/fact_thing/"),
 ]
 
@@ -172,7 +189,7 @@ PLANTED = [
 @pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: f"{planted.rule.__name__}: {planted.says}")
 def test_rule_bites(planted: Planted, tmp_path: Path) -> None:
     sound(tmp_path)
-    sql, yml = SOUND[planted.like or planted.place]
+    sql, yml = {**SOUND, "marts/mv_thing": (MART_SQL, MART_YML)}[planted.like or planted.place]
     plant(tmp_path, planted.place, sql.replace(*planted.sql), yml.replace(*planted.yml) + planted.more)
     found = complaint(planted.rule, tmp_path, planted.place.partition("/")[2])
     assert found is not None
@@ -203,6 +220,13 @@ def test_sound_divisions_pass(tmp_path: Path) -> None:
     sql = FACT_SQL.replace("from staging.stg_thing as t", f"from ({computed} staging.stg_thing as t) as x) as t")
     plant(tmp_path, "facts/fact_thing", sql.replace("sum(t.qty)", "sum(t.qty / 60 / t.divisor)"), FACT_YML)
     assert complaint(lint.divides_safely, tmp_path, "fact_thing") is None
+
+
+def test_a_check_may_ask_for_the_dates_under_audit_and_for_now(tmp_path: Path) -> None:
+    sound(tmp_path)
+    late = "select a.tenant_id, a.date from audited as a where a.date < (:now at time zone a.timezone)::date"
+    plant(tmp_path, "facts/fact_thing", FACT_SQL, FACT_YML + CHECK.format(f"broken_rows: '{late}'"))
+    assert complaint(lint.contract_names_its_own_columns, tmp_path, "fact_thing") is None
 
 
 def test_command_prints_complaints_and_exits_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,37 +2,48 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from dbt_like_sql.compile import name_of, parse_query, relations, swap_relations
+from dbt_like_sql.compile import name_of, parse_query, relations, swap_relations, to_psycopg
 from dbt_like_sql.project import Project
 
 Row = dict[str, Any]
+FOREIGN = "bbbbbbbb-0000-4000-8000-000000000000"
 TENANT = "aaaaaaaa-0000-4000-8000-000000000000"
 DAY = date(2025, 6, 30)
+NOW = datetime(2025, 7, 1, 3, tzinfo=UTC)
 FACT = "bi.fact_daily_production"
+VOLUME = "volume_is_usual_for_the_weekday"
+AUDITED = "tenant_id uuid, date date, timezone text"
 
 
 def broken(
     conn: psycopg.Connection[Any], project: Project, relation: str, check: str, given: Mapping[str, Sequence[Row]]
 ) -> list[Row]:
-    """The rows that break a check; `given` is the content of `candidate` and of the models that the check reads."""
+    """The rows that break a check; `given` is the content of `candidate` and of the models that the check reads.
+
+    `audited`, the dates under audit in Seoul, is those of the candidate where it is not given. It is noon after DAY.
+    """
     model = project.model(relation)
     (found,) = (each for each in model.spec.checks if each.name == check)
     query = found.broken_rows or f"select * from candidate where {found.where_broken}"
     read = {name_of(table) for table in relations(parse_query(query))}
     assert not set(given) - read, f"{check} reads {read}"
+    dates = {row["date"] for row in given["candidate"] if "date" in row}
+    given = {"audited": [audited(day) for day in dates], **given}
     with conn.transaction(force_rollback=True):
         swaps: dict[str, str] = {}
         for name in read:
             swaps[name] = f"pg_temp.given_{name.replace('.', '_')}"
-            columns = project.model(relation if name == "candidate" else name).spec.columns
-            shape = ", ".join(f'"{column.name}" {column.type}' for column in columns)
+            shape = AUDITED
+            if name != "audited":
+                columns = project.model(relation if name == "candidate" else name).spec.columns
+                shape = ", ".join(f'"{column.name}" {column.type}' for column in columns)
             conn.execute(f"create temp table {swaps[name].split('.')[1]} ({shape}) on commit drop".encode())
             rows = [{"tenant_id": TENANT} | row for row in given.get(name, [])]
             conn.execute(
@@ -40,7 +51,12 @@ def broken(
                 [json.dumps(rows, default=str)],
             )
         with conn.cursor(row_factory=dict_row) as cursor:
-            return cursor.execute(swap_relations(query, swaps).encode()).fetchall()
+            return cursor.execute(to_psycopg(swap_relations(query, swaps)).encode(), {"now": NOW}).fetchall()
+
+
+def audited(day: date, **more: Any) -> Row:
+    """A date under audit."""
+    return {"date": day, "timezone": "Asia/Seoul"} | more
 
 
 def made(day: date = DAY, total: float = 100, **more: Any) -> Row:
@@ -64,17 +80,54 @@ def test_good_and_defect_that_do_not_make_the_total_hold_a_date_back(
     [
         ("line_is_known", "bi.dim_line", "line_code"),
         ("product_is_known", "bi.dim_product", "product_code"),
-        ("shift_is_known", "bi.dim_shift", "shift"),
     ],
 )
 def test_missing_master_data_is_named_with_its_rows(
     cases_connection: psycopg.Connection[Any], project: Project, check: str, dimension: str, key: str
 ) -> None:
     rows = [made() | {key: "new"}, made() | {key: "new"}, made() | {key: "known"}]
-    known = {"shift_code" if key == "shift" else key: "known"}
-    foreign = {"shift_code" if key == "shift" else key: "new", "tenant_id": "bbbbbbbb-0000-4000-8000-000000000000"}
+    known = {key: "known"}
+    foreign = {key: "new", "tenant_id": FOREIGN}
     named = broken(cases_connection, project, FACT, check, {"candidate": rows, dimension: [known, foreign]})
     assert [(row["date"], row[key], row["row_count"]) for row in named] == [(DAY, "new", 2)]
+
+
+@pytest.mark.parametrize(
+    ("shift", "is_known"),
+    [
+        ({}, True),
+        ({"shift_code": "night"}, False),
+        ({"tenant_id": FOREIGN}, False),
+        ({"plant_code": "P2"}, False),
+        ({"valid_from": DAY + timedelta(days=1)}, False),
+        ({"valid_from": DAY}, True),
+        ({"plant_code": ""}, True),
+    ],
+    ids=str,
+)
+def test_a_shift_is_known_where_its_plant_has_it_on_that_date(
+    cases_connection: psycopg.Connection[Any], project: Project, shift: Row, is_known: bool
+) -> None:
+    shifts = [{"shift_code": "day", "plant_code": "P1", "valid_from": date(1970, 1, 1)} | shift]
+    given = {"candidate": [made()], "bi.dim_line": [{"line_code": "L01", "plant_code": "P1"}], "bi.dim_shift": shifts}
+    named = broken(cases_connection, project, FACT, "shift_is_known", given)
+    assert [(row["date"], row["shift"], row["row_count"]) for row in named] == [(DAY, "day", 1)] * (not is_known)
+
+
+def test_a_plant_with_shifts_of_its_own_does_not_take_those_of_all_plants(
+    cases_connection: psycopg.Connection[Any], project: Project
+) -> None:
+    always = {"valid_from": date(1970, 1, 1)}
+    given = {
+        "candidate": [made(), made(line_code="L02")],
+        "bi.dim_line": [{"line_code": "L01", "plant_code": "P1"}],
+        "bi.dim_shift": [
+            {"shift_code": "day", "plant_code": ""} | always,
+            {"shift_code": "A", "plant_code": "P1"} | always,
+        ],
+    }
+    named = broken(cases_connection, project, FACT, "shift_is_known", given)
+    assert [(row["plant_code"], row["shift"], row["row_count"]) for row in named] == [("P1", "day", 1)]
 
 
 def test_missing_ideal_cycle_time_names_line_and_product(
@@ -97,23 +150,59 @@ def test_volume_is_compared_with_the_median_of_the_weekday(
     history = [made(day, qty) for day, qty in zip(WEEKS, (100, 90, 110, 5000), strict=True)]  # median 105
     history += [made(DAY - timedelta(days=n), 7) for n in (1, 2, 3)]  # other weekdays do not count
     rows = [made(total=total * 1.05 / 2), made(total=total * 1.05 / 2, shift="night")]
-    named = broken(
-        cases_connection, project, FACT, "volume_is_usual_for_the_weekday", {"candidate": rows, FACT: history}
-    )
+    named = broken(cases_connection, project, FACT, VOLUME, {"candidate": rows, FACT: history})
     assert [(row["date"], row["line_code"], row["median_qty"]) for row in named] == [(DAY, "L01", 105)] * is_named
 
 
 def test_a_line_without_a_row_has_no_volume(cases_connection: psycopg.Connection[Any], project: Project) -> None:
     history = [made(day, line_code=line) for day in WEEKS for line in ("L01", "L02")]
-    named = broken(
-        cases_connection, project, FACT, "volume_is_usual_for_the_weekday", {"candidate": [made()], FACT: history}
-    )
+    named = broken(cases_connection, project, FACT, VOLUME, {"candidate": [made()], FACT: history})
     assert [(row["line_code"], row["total_qty"]) for row in named] == [("L02", 0)]
+
+
+def test_a_day_without_any_row_has_no_volume(cases_connection: psycopg.Connection[Any], project: Project) -> None:
+    """Nothing of the day is in the candidate; what was published of it before does not count."""
+    given = {
+        "candidate": [],
+        "audited": [audited(DAY), audited(DAY, tenant_id=FOREIGN)],
+        FACT: [made(day) for day in (*WEEKS, DAY)],
+    }
+    named = broken(cases_connection, project, FACT, VOLUME, given)
+    assert [(str(row["tenant_id"]), row["date"], row["total_qty"]) for row in named] == [(TENANT, DAY, 0)]
+
+
+def test_an_empty_day_is_no_wonder_where_that_weekday_is_always_empty(
+    cases_connection: psycopg.Connection[Any], project: Project
+) -> None:
+    other_weekdays = [made(DAY - timedelta(days=n)) for n in range(1, 31) if n % 7]
+    given = {"candidate": [], "audited": [audited(DAY)], FACT: other_weekdays}
+    assert broken(cases_connection, project, FACT, VOLUME, given) == []
+
+
+@pytest.mark.parametrize(
+    ("zone", "line", "is_judged"),
+    [
+        ("Asia/Seoul", {}, True),
+        ("America/Chicago", {}, False),  # where it is still 22:00 of DAY
+        ("Asia/Seoul", {"timezone": "America/Chicago"}, False),
+        ("America/Chicago", {"timezone": "Asia/Seoul"}, True),
+    ],
+)
+def test_a_day_that_is_not_over_where_the_line_stands_is_not_judged(
+    cases_connection: psycopg.Connection[Any], project: Project, zone: str, line: Row, is_judged: bool
+) -> None:
+    given = {
+        "candidate": [made(total=1)],
+        "audited": [audited(DAY, timezone=zone)],
+        "bi.dim_line": [{"line_code": "L01"} | line],
+        FACT: [made(day) for day in WEEKS],
+    }
+    assert len(broken(cases_connection, project, FACT, VOLUME, given)) == is_judged
 
 
 def test_two_weeks_are_too_few_to_judge_a_volume(cases_connection: psycopg.Connection[Any], project: Project) -> None:
     given = {"candidate": [made(total=1)], FACT: [made(day) for day in WEEKS[:2]]}
-    assert broken(cases_connection, project, FACT, "volume_is_usual_for_the_weekday", given) == []
+    assert broken(cases_connection, project, FACT, VOLUME, given) == []
 
 
 def test_rows_under_audit_stand_for_the_published_ones_of_their_dates(
@@ -122,7 +211,7 @@ def test_rows_under_audit_stand_for_the_published_ones_of_their_dates(
     rows = [made(day) for day in (DAY, *WEEKS)]  # a rebuild of the whole month
     published = [made(day, 100_000) for day in WEEKS]
     given = {"candidate": rows, FACT: published}
-    assert broken(cases_connection, project, FACT, "volume_is_usual_for_the_weekday", given) == []
+    assert broken(cases_connection, project, FACT, VOLUME, given) == []
 
 
 def _defects(rates: Sequence[float]) -> list[Row]:

@@ -7,7 +7,8 @@ from decimal import Decimal
 from platform_core.warehouse.connection import Role, autocommit, transaction
 from platform_core.warehouse.contracts import UNDATED
 from platform_core.warehouse.publish import materialize
-from tests.warehouse.small import MART, NOW, SmallFactory, day
+from platform_core.warehouse.rules import rules_of
+from tests.warehouse.small import FACT, MART, NOW, SmallFactory, day
 
 
 def refresh(factory: SmallFactory, run_id: str = "run") -> int:
@@ -35,6 +36,11 @@ def test_a_check_that_a_mart_breaks_reports_and_holds_nothing_back(factory: Smal
         "select date, status from bi.data_quality_checks where model = %s and status <> 'pass'", [MART]
     )
     assert found == [(day(4), "warning")]
+
+
+def test_no_check_of_a_mart_claims_to_hold_it_back(factory: SmallFactory) -> None:
+    assert {rule.severity for rule in rules_of(factory.project.model(MART))} == {"warning"}
+    assert "error" in {rule.severity for rule in rules_of(factory.project.model(FACT))}
 
 
 def test_readers_go_on_while_a_mart_is_refreshed(factory: SmallFactory) -> None:

@@ -81,6 +81,24 @@ def test_what_a_check_found_is_stored_with_sample_rows(factory: SmallFactory) ->
     assert passed == [(2 * (rules[0][0] - 2) + 2, rules[0][0])]
 
 
+def test_what_a_check_looked_at_is_stored_so_that_the_dates_it_does_not_name_are_known_to_have_passed(
+    factory: SmallFactory,
+) -> None:
+    for number in range(1, 31):
+        factory.land(day(number), f"a{number}", 10, good_qty=11 if number == 5 else 8)
+    factory.build(*(day(number) for number in range(1, 31)))
+    found = factory.rows(
+        "select tenant_id, date, status, metadata from bi.data_quality_checks "
+        "where model = %s and check_name = 'good_within_total' order by 1",
+        [STAGING],
+    )
+    checked = {"first_date": "2026-05-01", "last_date": "2026-05-30", "dates_checked": 30}
+    assert found == [
+        (factory.tenant, day(5), "fail", checked | {"dates_broken": 1}),
+        (factory.other, None, "pass", checked | {"dates_broken": 0}),
+    ]
+
+
 def test_a_null_a_repeated_grain_and_a_negative_number_are_named(factory: SmallFactory) -> None:
     factory.land(day(4), "a", 10)
     factory.land(day(4), "a", 10)

@@ -26,12 +26,13 @@ where table_name = %(model)s and is_enabled and name <> all (%(names)s)
 INSERT_CHECKS = """
 insert into bi.data_quality_checks (
     tenant_id, rule_id, model, check_name, date, severity, status, failed_row_count, total_row_count,
-    sample_failed_rows, run_id
+    sample_failed_rows, run_id, metadata
 )
 select given.tenant, rule.id, %(model)s, given.check_name, given.day, given.severity, given.status, given.failed,
-    given.total, given.sample, %(run)s
+    given.total, given.sample, %(run)s, given.checked
 from jsonb_to_recordset(%(checks)s) as given(
-    tenant uuid, check_name text, day date, severity text, status text, failed bigint, total bigint, sample jsonb
+    tenant uuid, check_name text, day date, severity text, status text, failed bigint, total bigint, sample jsonb,
+    checked jsonb
 )
 left join bi.data_quality_rules as rule on rule.table_name = %(model)s and rule.name = given.check_name
 """
@@ -58,6 +59,8 @@ class CheckRow(NamedTuple):
     failed: int
     total: int
     sample: Sequence[Mapping[str, Any]]
+    checked: Mapping[str, str | int]
+    """The range of dates that were checked, how many they are and how many of them are broken."""
 
 
 def upsert_rules(conn: psycopg.Connection, model: str, rules: Sequence[RuleRow]) -> None:
