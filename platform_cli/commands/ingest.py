@@ -1,7 +1,6 @@
 """`takt ingest`."""
 
 import json
-import re
 import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -52,7 +51,9 @@ def ingest(
     if guess:
         if not paths or len(paths) != 1 or paths == ["-"]:
             raise typer.BadParameter("--guess takes exactly one file.")
-        _guess(Settings(), tenant, Path(paths[0]), as_json=as_json)
+        from platform_cli.guessing import guess_file
+
+        guess_file(Settings(), tenant, Path(paths[0]), as_json=as_json)
         return
     if watch is not None:
         _watch(tenant, watch, strict=strict, as_json=as_json)
@@ -180,60 +181,3 @@ def _told(report: Mapping[str, Any]) -> str:
     total: Mapping[str, int] = report.get("total") or {}
     said = ", ".join(f"{total[name]:,} {name}" for name in _OUTCOMES if total.get(name))
     return said or str(report.get("message", "no rows"))
-
-
-def _guess(settings: Settings, slug: str, path: Path, *, as_json: bool) -> None:
-    from platform_core.ingest.errors import NoMappingError
-    from platform_core.ingest.guess import guess_reader
-    from platform_core.ingest.mapping import MappingError, parse_mapping
-    from platform_core.ingest.mapping.catalogue import mapping_folder
-    from platform_core.ingest.readers import open_reader
-
-    name = re.sub(r"[^\w-]+", "_", path.stem).strip("_") or "proposed"
-    guessed = max((guess_reader(reader, name=name) for reader in open_reader(path)), key=lambda one: one.confidence)
-    if not guessed.proposals:
-        raise NoMappingError(
-            f"Nothing in {path.name} looks like a field that Takt knows.",
-            hint="It may be empty, no table, or a table without a header row. docs/mappings.md explains the YAML.",
-        )
-    folder = mapping_folder(settings, slug)
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        parse_mapping(guessed.yaml, name=name)
-        target = _unused(folder / f"{name}.yml")
-    except MappingError:
-        # A broken mapping among the good ones would stop every other file.
-        target = _unused(folder / f"{name}.yml.draft")
-    target.write_text(guessed.yaml, encoding="utf-8")
-    if as_json:
-        fields = [
-            {"field": one.field, "column": one.column, "confidence": one.confidence, "why": one.why}
-            for one in guessed.proposals
-        ]
-        known = {"record_type": guessed.record_type, "confidence": guessed.confidence, "fields": fields}
-        known |= {"missing": list(guessed.missing), "unused": list(guessed.unused), "written": str(target)}
-        typer.echo(json.dumps(known, ensure_ascii=False))
-        return
-    typer.echo(f"{path.name} looks like {guessed.record_type} ({guessed.confidence:.0%} sure).")
-    width = max((len(one.field) for one in guessed.proposals), default=0)
-    for one in guessed.proposals:
-        typer.echo(f"  {one.field:<{width}}  {one.confidence:4.0%}  {one.column}  ({one.why})")
-    if guessed.missing:
-        typer.echo(f"Required and not found: {', '.join(guessed.missing)}.")
-    if guessed.unused:
-        typer.echo(f"Columns not used: {', '.join(guessed.unused)}.")
-    typer.echo(f"Written to {target}. Correct it, then:")
-    if target.suffix == ".draft":
-        typer.echo(f"  mv '{target}' '{target.with_suffix('')}'")
-    used = target.name.split(".")[0]
-    typer.echo(f"  takt ingest {path} --mapping {used}{'' if slug == 'default' else f' --tenant {slug}'}")
-
-
-def _unused(path: Path) -> Path:
-    """The path itself, or with a number when a file is there that someone may have corrected."""
-    stem, _, suffix = path.name.partition(".")
-    number, free = 2, path
-    while free.exists():
-        free = path.with_name(f"{stem}_{number}.{suffix}")
-        number += 1
-    return free

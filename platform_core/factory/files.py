@@ -23,7 +23,7 @@ from platform_core.factory.contracts import (
     WorkOrder,
 )
 from platform_core.factory.production import DEFECT_TYPES
-from platform_core.factory.rows import DEFECTS_KO, json_line, naive, payload_of
+from platform_core.factory.rows import DEFECTS_KO, STOPS_KO, json_line, naive, payload_of
 from platform_core.factory.spreadsheet import DailyReport, write_daily_report
 
 Write = Callable[[Path, Sequence[Delivery], Plant], None]
@@ -76,11 +76,12 @@ def _write_work_orders_ko(path: Path, deliveries: Sequence[Delivery], plant: Pla
             order.id, order.line, order.equipment, order.product, SHIFTS_KO[order.shift], order.operator,
             naive(order.start, plant.zone), naive(order.end, plant.zone),
             order.total, order.good, order.defect, order.runtime, order.downtime, "정상",
-            *(dict(order.defects).get(kind) for kind in kinds),
+            *(dict(order.defects).get(kind) for kind in kinds), *_stop_minutes(order),
         ]
         for order in orders
     ]  # fmt: skip
     header = [*_WORK_ORDER_KO, *(f"불량유형 {DEFECTS_KO[kind]}" for kind in kinds)]
+    header += [f"비가동사유 {name}" for name in STOPS_KO.values()]
     write_csv(path, header, rows, encoding="cp949")
 
 
@@ -98,7 +99,7 @@ def _write_daily_report(path: Path, deliveries: Sequence[Delivery], plant: Plant
             order.day, order.line, order.product, plant.products[order.product].name, SHIFTS_KO[order.shift],
             order.start.astimezone(plant.zone).strftime("%H:%M"), order.end.astimezone(plant.zone).strftime("%H:%M"),
             order.planned, order.total, order.good, order.defect, order.runtime, order.downtime,
-            *(dict(order.defects).get(kind) for kind in kinds),
+            *(dict(order.defects).get(kind) for kind in kinds), *_stop_minutes(order),
         ]
         for order in orders
     ]  # fmt: skip
@@ -106,13 +107,18 @@ def _write_daily_report(path: Path, deliveries: Sequence[Delivery], plant: Plant
         title=f"{plant.display_name} 일일 생산 보고서",
         subtitle=f"작성일: {deliveries[0].day}",
         header=_DAILY_REPORT_KO,
-        group="불량내역",
-        group_header=[DEFECTS_KO[kind] for kind in kinds],
+        groups={"불량내역": [DEFECTS_KO[kind] for kind in kinds], "비가동내역": list(STOPS_KO.values())},
         rows=rows,
         total_label="합계",
         totalled=range(7, 13),
     )
     write_daily_report(path, report)
+
+
+def _stop_minutes(order: WorkOrder) -> list[float]:
+    """Minutes of each reason, as the file's columns; 0 where there was none, since the system knows."""
+    stops = dict(order.stops)
+    return [stops.get(reason, 0) for reason in STOPS_KO]
 
 
 def _defect_types(orders: Sequence[WorkOrder], plant: Plant) -> list[str]:

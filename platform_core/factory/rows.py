@@ -20,6 +20,9 @@ DEFECTS_KO = {
 }
 """What the plant's Korean systems call the defect types."""
 
+STOPS_KO = {"setup": "품목교체", "breakdown": "고장", "material_wait": "자재대기", "minor_stop": "순간정지"}
+"""What they call the reasons for stops."""
+
 
 def local(moment: datetime, zone: ZoneInfo) -> str:
     """ISO 8601 with the plant's offset, to the second."""

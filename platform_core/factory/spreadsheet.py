@@ -3,7 +3,7 @@
 import io
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,13 +15,13 @@ _WHEN = datetime(2020, 1, 1)  # noqa: DTZ001 - openpyxl writes file properties w
 
 @dataclass(frozen=True, slots=True)
 class DailyReport:
-    """A report as plants keep it: a title, a line below it, a header whose last columns share a heading, rows, sums."""
+    """A report as plants keep it: a title, a line below it, a header whose last columns share headings, rows, sums."""
 
     title: str
     subtitle: str
     header: Sequence[str]
-    group: str
-    group_header: Sequence[str]
+    groups: Mapping[str, Sequence[str]]
+    """The last columns by the heading that they share."""
     rows: Sequence[Sequence[Any]]
     total_label: str
     totalled: range
@@ -38,18 +38,23 @@ def write_daily_report(path: Path, report: DailyReport) -> None:
     sheet = book.active
     if sheet is None:
         raise ValueError("a new workbook has one sheet")
-    width = len(report.header) + len(report.group_header)
+    grouped = [name for names in report.groups.values() for name in names]
+    width = len(report.header) + len(grouped)
     sheet.title = "생산일보"
     sheet.append([report.title])
     sheet.merge_cells(start_row=1, start_column=1, end_row=1, end_column=width)
     sheet["A1"].font = Font(bold=True, size=16)
     sheet.append([report.subtitle])
     sheet.append([])
-    sheet.append([*report.header, report.group])
-    sheet.append([None] * len(report.header) + list(report.group_header))
+    headings = [heading for group, names in report.groups.items() for heading in (group, *[None] * (len(names) - 1))]
+    sheet.append([*report.header, *headings])
+    sheet.append([None] * len(report.header) + grouped)
     for column in range(1, len(report.header) + 1):
         sheet.merge_cells(start_row=4, start_column=column, end_row=5, end_column=column)
-    sheet.merge_cells(start_row=4, start_column=len(report.header) + 1, end_row=4, end_column=width)
+    first = len(report.header) + 1
+    for names in report.groups.values():
+        sheet.merge_cells(start_row=4, start_column=first, end_row=4, end_column=first + len(names) - 1)
+        first += len(names)
     for row in report.rows:
         sheet.append(list(row))
     sheet.append(_totals(report))

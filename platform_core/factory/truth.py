@@ -28,8 +28,8 @@ _SUMS = [
 # What a feed does not carry is null in the facts.
 _MISSING = {
     "mes_json": (),
-    "mes_csv": ("rework_qty", "scrap_qty", "planned_qty", "setup_time_minutes", "cycle"),
-    "daily_report": ("rework_qty", "scrap_qty", "setup_time_minutes", "cycle", "operator"),
+    "mes_csv": ("rework_qty", "scrap_qty", "planned_qty", "cycle"),
+    "daily_report": ("rework_qty", "scrap_qty", "cycle", "operator"),
 }
 
 

@@ -1,16 +1,17 @@
 """Proposing a mapping for a table nobody has described: by what the columns are called and by what stands in them."""
 
-import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from platform_core.ingest.contracts import SourceRow
+from platform_core.ingest.drafting import Draft, draft_text, quoted, values_text
 from platform_core.ingest.mapping.conversion import converter, duration_unit
+from platform_core.ingest.mapping.origins import rest_of
 from platform_core.ingest.mapping.schema import FieldSpec
 from platform_core.ingest.mapping.schema import Mapping as MappingFile
 from platform_core.ingest.mapping.values import to_text
@@ -29,6 +30,10 @@ _UNITS = {
     **dict.fromkeys(("분", "min", "minutes", "m"), "minutes"),
     **dict.fromkeys(("초", "sec", "s", "seconds"), "seconds"),
 }
+_COMMA = re.compile(r"-?\d+,\d+|-?\d{1,3}(?:\.\d{3})+,\d+")
+_POINT = re.compile(r"-?\d+\.\d+|-?\d{1,3}(?:,\d{3})+\.\d+")
+_GROUPED_BY_COMMA = re.compile(r"-?\d{1,3}(?:,\d{3})+")
+_GROUPED_BY_POINT = re.compile(r"-?\d{1,3}(?:\.\d{3})+")
 _TOTAL_WORDS = frozenset({"합계", "소계", "총계", "계", "누계", "total", "subtotal", "sum"})
 _LISTS = ("defect_details", "downtime_reasons")
 
@@ -56,6 +61,8 @@ class Guess:
     """Required fields for which nothing was found."""
     sure: Mapping[str, float]
     """How sure each payload field is, derived ones included."""
+    derived: tuple[Proposal, ...] = ()
+    """Fields that no column has of itself: built, computed or assumed; `column` is what the mapping says."""
 
     @property
     def confidence(self) -> float:
@@ -70,17 +77,7 @@ class _Column:
     plain: str
     unit: str | None
     values: tuple[Any, ...]
-
-
-@dataclass
-class _Draft:
-    """The parts of a mapping while they are found."""
-
-    lines: dict[str, str] = field(default_factory=dict[str, str])
-    comments: dict[str, str] = field(default_factory=dict[str, str])
-    used: set[str] = field(default_factory=set[str])
-    business_date: str | None = None
-    totals: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    decimal: str = "."
 
 
 def guess_reader(reader: TabularReader, *, record_type: str | None = None, name: str = "proposed") -> Guess:
@@ -97,7 +94,8 @@ def guess(
     name: str = "proposed",
 ) -> Guess:
     """A mapping for columns and sample rows; without `record_type`, of the kind that fits best."""
-    columns = [_column(header, rows) for header in headers]
+    decimal = _decimal_of(rows)
+    columns = [_column(header, rows, decimal) for header in headers]
     kinds = [RECORD_TYPES[record_type]] if record_type else list(RECORD_TYPES.values())
     found = max(
         ((kind, _proposals(kind, columns)) for kind in kinds),
@@ -106,12 +104,20 @@ def guess(
     return _finished(*found, columns, name)
 
 
-def _column(header: str, rows: Sequence[Mapping[str, Any]]) -> _Column:
+def _decimal_of(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A comma where some number can only be read with a decimal comma and none needs a point."""
+    texts = [value.strip() for row in rows for value in row.values() if isinstance(value, str)]
+    has_comma = any(_COMMA.fullmatch(text) and not _GROUPED_BY_COMMA.fullmatch(text) for text in texts)
+    has_point = any(_POINT.fullmatch(text) and not _GROUPED_BY_POINT.fullmatch(text) for text in texts)
+    return "," if has_comma and not has_point else "."
+
+
+def _column(header: str, rows: Sequence[Mapping[str, Any]], decimal: str) -> _Column:
     unit = _UNIT.search(header)
     known = _UNITS.get(unit.group(1).strip().lower()) if unit else None
     plain = header[: unit.start()] if unit and (known or unit.group(1) in ("개", "EA", "ea", "pcs", "%")) else header
     values = tuple(value for row in rows if (value := row.get(header)) is not None and str(value).strip())
-    return _Column(header, plain.strip(), known, values)
+    return _Column(header, plain.strip(), known, values, decimal)
 
 
 def _proposals(kind: RecordType, columns: Sequence[_Column]) -> list[Proposal]:
@@ -166,15 +172,18 @@ def _type_fit(kind: RecordType, target: str, column: _Column) -> float:
     wanted = kind.fields[target]
     if wanted.type == "text":
         return 0.6 if wanted.values is None and all(_is_decimal(value) for value in column.values) else 1.0
-    convert = converter(target, wanted.type, FieldSpec(constant=0), _blank_mapping(kind), ZoneInfo("UTC"))
+    convert = converter(
+        target, wanted.type, FieldSpec(constant=0), _blank_mapping(kind, column.decimal), ZoneInfo("UTC")
+    )
     if wanted.type == "timestamp" and all(_is_clock(value) for value in column.values):
         return 0.9
     return sum(_converts(convert, value) for value in column.values) / len(column.values)
 
 
-def _blank_mapping(kind: RecordType) -> MappingFile:
+def _blank_mapping(kind: RecordType, decimal: str) -> MappingFile:
     fields: dict[str, Any] = {name: {"constant": None} for name, wanted in kind.fields.items() if wanted.required}
-    return MappingFile.model_validate({"source_system": "guess", "record_type": kind.name, "fields": fields})
+    said = {"source_system": "guess", "record_type": kind.name, "fields": fields, "numbers": {"decimal": decimal}}
+    return MappingFile.model_validate(said)
 
 
 def _converts(convert: Any, value: Any) -> bool:
@@ -209,7 +218,7 @@ def _fit(kind: RecordType, proposals: Sequence[Proposal], columns: Sequence[_Col
 
 
 def _finished(kind: RecordType, proposals: list[Proposal], columns: Sequence[_Column], name: str) -> Guess:
-    draft = _Draft()
+    draft = Draft(decimal=columns[0].decimal if columns else ".")
     by_name = {column.name: column for column in columns}
     for proposal in proposals:
         if proposal.field not in _LISTS:
@@ -228,8 +237,14 @@ def _finished(kind: RecordType, proposals: list[Proposal], columns: Sequence[_Co
     unused = tuple(column.name for column in columns if column.name not in draft.used)
     draft.totals = _totals(columns, draft.used)
     sure = {one: int(comment.split("%")[0]) / 100 for one, comment in draft.comments.items()}
-    text = _text(kind, draft, unused, name)
-    return Guess(kind.name, tuple(proposals), text, unused, missing, sure)
+    text = draft_text(kind, draft, unused, name)
+    as_found = {p.field for p in proposals if draft.lines.get(p.field) == _spec_text(p.field, by_name[p.column])}
+    derived = tuple(
+        Proposal(one, draft.lines[one], sure[one], draft.comments[one].partition(": ")[2])
+        for one in kind.fields
+        if one in draft.lines and one not in as_found and one not in missing
+    )
+    return Guess(kind.name, tuple(proposals), text, unused, missing, sure, derived)
 
 
 def _spec_text(target: str, column: _Column) -> str:
@@ -237,15 +252,9 @@ def _spec_text(target: str, column: _Column) -> str:
     wanted = duration_unit(target)
     if wanted and column.unit and column.unit != wanted:
         parts.append(f"unit: {column.unit}")
-    known = vocabulary().values.get(target)
-    if known:
-        texts = dict.fromkeys(to_text(value) or "" for value in column.values if isinstance(value, str | int | float))
-        found = {text: known[text.casefold()] for text in texts if text.casefold() in known}
-        found = {text: value for text, value in found.items() if text != value}
-        if found:
-            pairs = ", ".join(f"{quoted(text)}: {value}" for text, value in found.items())
-            parts.append(f"values: {{{pairs}}}")
-    return quoted(column.name) if len(parts) == 1 else f"{{{', '.join(parts)}}}"
+    texts = [to_text(value) or "" for value in column.values if isinstance(value, str | int | float)]
+    values = values_text(target, texts)
+    return f"{{{', '.join(parts)}{values}}}" if values or len(parts) > 1 else quoted(column.name)
 
 
 def _totals(columns: Sequence[_Column], used: set[str]) -> dict[str, list[str]]:
@@ -259,18 +268,19 @@ def _totals(columns: Sequence[_Column], used: set[str]) -> dict[str, list[str]]:
     return found
 
 
-def _add_groups(draft: _Draft, columns: Sequence[_Column]) -> None:
+def _add_groups(draft: Draft, columns: Sequence[_Column]) -> None:
     """Columns under one heading, such as `불량유형 치수불량`, as a list."""
     for target in _LISTS:
         for group in vocabulary().synonyms["work_order"][target]:
             under = [c.name for c in columns if folded(c.name).startswith(folded(group)) and " " in c.name]
             if under and target not in draft.lines:
-                draft.lines[target] = f"{{columns_under: {quoted(group)}}}"
+                labels = [rest_of(name, group) for name in under]
+                draft.lines[target] = f"{{columns_under: {quoted(group)}{values_text(target, labels)}}}"
                 draft.comments[target] = f"90%: {len(under)} columns stand under this heading"
                 draft.used.update(under)
 
 
-def _add_times(draft: _Draft, proposals: Sequence[Proposal], columns: Sequence[_Column]) -> None:
+def _add_times(draft: Draft, proposals: Sequence[Proposal], columns: Sequence[_Column]) -> None:
     """Times of day joined with the date column, or made from it where a report has no times."""
     dates = {_squeezed(word) for word in vocabulary().date_names}
     day = next((column for column in columns if _squeezed(column.plain) in dates), None)
@@ -297,7 +307,7 @@ def _add_times(draft: _Draft, proposals: Sequence[Proposal], columns: Sequence[_
     draft.used.add(day.name)
 
 
-def _add_quantities(draft: _Draft) -> None:
+def _add_quantities(draft: Draft) -> None:
     formulas = {
         "total_qty": ("good_qty + defect_qty", {"good_qty", "defect_qty"}),
         "good_qty": ("total_qty - defect_qty", {"total_qty", "defect_qty"}),
@@ -310,7 +320,7 @@ def _add_quantities(draft: _Draft) -> None:
             return
 
 
-def _add_number(draft: _Draft, proposals: Sequence[Proposal]) -> None:
+def _add_number(draft: Draft, proposals: Sequence[Proposal]) -> None:
     if "work_order_id" in draft.lines or draft.business_date is None:
         return
     parts = [f"date(field('{draft.business_date}'))"]
@@ -320,37 +330,3 @@ def _add_number(draft: _Draft, proposals: Sequence[Proposal]) -> None:
     joined = ", '-', ".join(parts)
     draft.lines["work_order_id"] = f'{{expression: "concat({joined})"}}'
     draft.comments["work_order_id"] = "60%: no number, so what tells the rows apart; check that it does"
-
-
-def quoted(text: str) -> str:
-    """A text as YAML writes it, in quotes only where it needs them."""
-    plain = re.fullmatch(r"[\w가-힣][\w가-힣 ]*", text) and not re.fullmatch(r"[\d_.]+|true|false|null|~", text, re.I)
-    return text if plain and text == text.strip() else json.dumps(text, ensure_ascii=False)
-
-
-def _text(kind: RecordType, draft: _Draft, unused: Iterable[str], name: str) -> str:
-    system = re.sub(r"[^\w-]+", "_", name) or "files"
-    lines = [
-        "# Proposed from the headers and the first rows. Check each field; the figure says how sure the proposal is.",
-        "# docs/mappings.md explains every key.",
-        f"description: {quoted(f'{kind.name} of {name}')}",
-        f"source_system: {quoted(system)}",
-        f"record_type: {kind.name}",
-    ]
-    if draft.business_date:
-        lines.append(f"business_date: {quoted(draft.business_date)}")
-    if draft.totals:
-        lines += ["reader:", "  leave_out:  # rows of totals"]
-        lines += [
-            f"    - {{field: {quoted(column)}, values: [{', '.join(map(quoted, words))}]}}"
-            for column, words in draft.totals.items()
-        ]
-    lines.append("fields:")
-    for target in kind.fields:
-        if target in draft.lines:
-            comment = " ".join(draft.comments.get(target, "").split())
-            lines.append(f"  {target}: {draft.lines[target]}  # {comment}")
-    left = [column for column in unused if column]
-    if left:
-        lines.append("# Columns that are not used: " + " ".join(", ".join(left).split()))
-    return "\n".join(lines) + "\n"

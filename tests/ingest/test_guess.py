@@ -162,3 +162,43 @@ def test_odd_headers_never_break_the_yaml() -> None:
 def test_the_vocabulary_speaks_of_fields_that_exist() -> None:
     for record_type, fields in vocabulary().synonyms.items():
         assert set(fields) <= set(RECORD_TYPES[record_type].fields)
+
+
+def test_fields_that_no_column_has_are_told_with_what_was_assumed() -> None:
+    rows = [{"일자": "2025-03-05", "라인": "L1", "품번": "P1", "양품": 9, "불량": 1, "가동시간": 60}]
+    found = guess(list(rows[0]), rows)
+    told = {one.field: one for one in found.derived}
+    assert set(told) == {"work_order_id", "start_time", "end_time", "total_qty"}
+    assert "08:00" in told["start_time"].column
+    assert told["start_time"].confidence == 0.5
+    assert "일자 at 08:00" in told["start_time"].why
+
+
+def test_a_decimal_comma_is_recognised_and_qty_is_the_quantity_produced() -> None:
+    head = ("Job No", "Line", "Item", "Start", "End", "Qty", "Good", "NG", "Runtime (h)")
+    cells = ("1", "L1", "P1", "2025-03-05 08:00", "2025-03-05 16:00", "1.250,5", "1.200", "50,5", "7,5")
+    rows: list[dict[str, Any]] = [dict(zip(head, cells, strict=True))]
+    found = guess(list(rows[0]), rows)
+    assert 'numbers: {decimal: ","}' in found.yaml
+    [record] = use(found, rows)
+    assert (record["total_qty"], record["good_qty"], record["defect_qty"]) == (1250.5, 1200, 50.5)
+    assert record["runtime_minutes"] == 450
+
+
+@pytest.mark.parametrize("value", ["1,000", "12.5", "1.000", "1,000.5", "2025.03.05"])
+def test_what_a_point_may_be_stays_as_it_is(value: str) -> None:
+    found = guess(["라인", "생산수량"], [{"라인": "L1", "생산수량": value}], record_type="work_order")
+    assert "decimal" not in found.yaml
+
+
+def test_reasons_in_the_headers_are_proposed_as_setup_and_breakdown() -> None:
+    row = {"일자": "2025-03-05", "라인": "L1", "품번": "P1", "양품": 9, "불량": 1}
+    row |= {"비가동사유 기종변경": 12, "비가동사유 설비고장(분)": 5, "비가동사유 청소": 3}
+    found = guess(list(row), [row])
+    assert 'values: {기종변경: setup, "설비고장(분)": breakdown}' in found.yaml
+    [record] = use(found, [row])
+    assert record["downtime_reasons"] == [
+        {"reason": "setup", "minutes": 12},
+        {"reason": "breakdown", "minutes": 5},
+        {"reason": "청소", "minutes": 3},
+    ]

@@ -154,6 +154,20 @@ def test_lists_are_built_of_columns_text_and_child_rows() -> None:
     assert payload(under, **{"비가동 교체": "0.5", "비가동시간": None})["downtime_reasons"] == [
         {"reason": "교체", "minutes": 30}
     ]
+    named = "  downtime_reasons: {columns_under: 비가동, values: {품목 교체: setup, Breakdown: breakdown}}\n"
+    minutes = {"비가동 품목교체(분)": 20, "비가동 BREAKDOWN": 5, "비가동 청소": 3}
+    assert payload(named, **minutes)["downtime_reasons"] == [
+        {"reason": "setup", "minutes": 20},
+        {"reason": "breakdown", "minutes": 5},
+        {"reason": "청소", "minutes": 3},
+    ]
+    fixed = "  downtime_reasons: {columns: {교체: 셋업}, values: {셋업: setup}}\n"
+    assert payload(fixed, 교체=4)["downtime_reasons"] == [{"reason": "setup", "minutes": 4}]
+    cell = "  downtime_reasons: {text_list: {from: 사유}, values: {셋업: setup}}\n"
+    assert payload(cell, 사유="셋업:4; 청소:1")["downtime_reasons"] == [
+        {"reason": "setup", "minutes": 4},
+        {"reason": "청소", "minutes": 1},
+    ]
     text = '  defect_details: {text_list: {from: d, separator: ",", pair: ":"}}\n'
     assert payload(text, d="치수:3, 외관: 2")["defect_details"] == [
         {"type": "치수", "qty": 3},

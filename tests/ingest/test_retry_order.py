@@ -1,6 +1,5 @@
 """A retried row never undoes what has come since it was rejected."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,11 +18,11 @@ MENDED = MAPPING.replace("total_qty: 생산", "total_qty: {from: 생산, values:
 
 
 @pytest.fixture
-def monday(warehouse: Warehouse, settings: Settings, tenant: Tenant) -> Iterator[Ingest]:
+def monday(warehouse: Warehouse, settings: Settings, tenant: Tenant) -> Ingest:
     folder = settings.home / "tenants" / tenant.slug / "mappings"
     folder.mkdir(parents=True)
     (folder / "plant.yml").write_text(MAPPING, encoding="utf-8")
-    yield Ingest(warehouse, settings, project(), tenant, NOW)
+    return Ingest(warehouse, settings, project(), tenant, NOW)
 
 
 def days_later(ingest: Ingest, days: int) -> Ingest:

@@ -1,5 +1,6 @@
 """Where a payload field's value comes from: getters over a source row, prepared once for each field."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ Origin = Callable[[Any, Any], Any]
 """From (fields, payload) to the raw value."""
 KNOWN_NAMES = {"defect_details": ("type", "qty"), "downtime_reasons": ("reason", "minutes")}
 LIST_SEPARATORS = (" ", ":", "=")
+_LABEL_UNIT = re.compile(r"\s*[(\[]\s*(?:시간|분|초|개|건|h|hr|min|sec|s|ea|pcs|qty)\s*[)\]]$", re.IGNORECASE)
 
 
 def source_getter(name: str) -> Callable[[Any], Any]:
@@ -94,11 +96,25 @@ def _with_point(value: Any) -> Any:
         return value
 
 
+def plain_label(text: str) -> str:
+    """A label as it is compared: without spaces, letter case and a unit at its end: `품목 교체(분)` is `품목교체`."""
+    return re.sub(r"\s", "", _LABEL_UNIT.sub("", folded(text)))
+
+
+def labels_of(spec: FieldSpec) -> Callable[[Any], Any]:
+    """What the labels of a built list become by the mapping's `values`; a label that is not among them stays."""
+    if spec.values is None:
+        return lambda label: label
+    known = {plain_label(name): label for name, label in spec.values.items()}
+    return lambda label: known.get(plain_label(str(label)), label)
+
+
 def list_of_columns(field: str, spec: FieldSpec, convert: Callable[[Any, Any], Any]) -> Origin:
     """A list with an entry for each column that holds more than zero; None when all are empty."""
     label_key, value_key = spec.names or KNOWN_NAMES.get(field, ("name", "value"))
-    fixed = [(name, label) for name, label in (spec.columns or {}).items()]
-    columns_of = _columns_under(spec.columns_under, fixed) if spec.columns_under else None
+    label_for = labels_of(spec)
+    fixed = [(name, label_for(label)) for name, label in (spec.columns or {}).items()]
+    columns_of = _columns_under(spec.columns_under, fixed, label_for) if spec.columns_under else None
     empty = frozenset(("", "-"))
 
     def build(fields: Any, payload: Any) -> list[dict[str, Any]] | None:
@@ -118,7 +134,9 @@ def list_of_columns(field: str, spec: FieldSpec, convert: Callable[[Any, Any], A
     return build
 
 
-def _columns_under(groups: Sequence[str], fixed: list[tuple[str, Any]]) -> Callable[[Any], list[tuple[str, Any]]]:
+def _columns_under(
+    groups: Sequence[str], fixed: list[tuple[str, Any]], label_for: Callable[[Any], Any]
+) -> Callable[[Any], list[tuple[str, Any]]]:
     named = {folded(name): label for name, label in fixed}
     known: dict[tuple[str, ...], list[tuple[str, Any]]] = {}
 
@@ -127,7 +145,7 @@ def _columns_under(groups: Sequence[str], fixed: list[tuple[str, Any]]) -> Calla
         if short in named:
             return named[short]
         group = next((group for group in groups if short.startswith(folded(group)) and short != folded(group)), None)
-        return None if group is None else _rest_of(name, group)
+        return None if group is None else label_for(rest_of(name, group))
 
     def columns(fields: Any) -> list[tuple[str, Any]]:
         names = tuple(fields)
@@ -138,7 +156,7 @@ def _columns_under(groups: Sequence[str], fixed: list[tuple[str, Any]]) -> Calla
     return columns
 
 
-def _rest_of(name: str, prefix: str) -> str:
+def rest_of(name: str, prefix: str) -> str:
     """The part of a joined header after its group: `불량유형 치수불량` under `불량유형` is `치수불량`."""
     rest = normal_name(name)
     group = normal_name(prefix)
@@ -149,6 +167,7 @@ def list_of_text(field: str, spec: FieldSpec, form: TextList, convert: Callable[
     """A list written in one cell, such as `치수:3; 외관:2`. Raises ValueError for an entry without a number."""
     label_key, value_key = spec.names or KNOWN_NAMES.get(field, ("name", "value"))
     get = source_getter(form.from_)
+    label_for = labels_of(spec)
 
     def build(fields: Any, payload: Any) -> list[dict[str, Any]] | None:
         del payload
@@ -160,7 +179,7 @@ def list_of_text(field: str, spec: FieldSpec, form: TextList, convert: Callable[
             label, sign, number = part.rpartition(form.pair)
             if not sign:
                 raise ValueError(f"has an entry without `{form.pair}`: {part}")
-            entries.append({label_key: label.strip(), value_key: convert(number)})
+            entries.append({label_key: label_for(label.strip()), value_key: convert(number)})
         return entries
 
     return build

@@ -109,6 +109,10 @@ class FieldSpec(Strict):
             raise ValueError(f"needs one of {', '.join(name.rstrip('_') for name in origins)}")
         if len(given) > 1 and set(given) != {"columns", "columns_under"}:
             raise ValueError(f"has {' and '.join(given)}, of which only one may be")
+        if self.items is not None and self.values is not None:
+            raise ValueError("has items and values; give `values` to the field of the child rows")
+        if self.otherwise != "keep" and {"columns", "columns_under", "text_list"} & set(given):
+            raise ValueError("has otherwise, which a built list does not know: a label that is not in values stays")
         return self
 
 
