@@ -116,6 +116,14 @@ def ids(found: RestReader) -> list[int]:
     return [row.fields["id"] for row in rows if isinstance(row, SourceRow)]
 
 
+def test_a_service_that_gives_fewer_than_asked_is_read_to_its_empty_page(script: Script) -> None:
+    script.answer = lambda told, path, query: _answer(told, path, {**query, "size": str(min(2, int(query["size"])))})
+    paging = {"style": "offset", "size_parameter": "size", "size": 5}
+    found = list(reader(script, "/offset", records="data.items", paging=paging).rows())
+    assert len(found) == 7
+    assert [query["offset"] for _, query, _ in script.asked] == ["0", "2", "4", "6", "7"]
+
+
 @pytest.mark.parametrize(
     ("path", "paging"),
     [

@@ -108,6 +108,15 @@ def test_a_pull_goes_on_from_the_watermark_and_a_little_before(odoo: str) -> Non
     assert [row["id"] for row in rows(overlapped)] == [901, 902]
 
 
+def test_rows_without_a_value_in_the_watermark_column_are_read_each_time(odoo: str) -> None:
+    query = "select id, nullif(id, 900) as changed from mrp_workcenter_productivity"
+    incremental = {"column": "changed", "type": "number"}
+    found = reader(odoo, query=query, incremental=incremental)
+    assert sorted(row["id"] for row in rows(found)) == [900, 901, 902]
+    assert found.watermark == "902"
+    assert sorted(row["id"] for row in rows(reader(odoo, "902", query=query, incremental=incremental))) == [900, 902]
+
+
 def test_a_number_can_be_the_watermark(odoo: str) -> None:
     incremental = {"column": "id", "type": "number", "initial": "901"}
     found = reader(odoo, table="mrp_workcenter_productivity", incremental=incremental)

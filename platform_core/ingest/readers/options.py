@@ -104,7 +104,7 @@ Auth = Annotated[Bearer | Basic | ApiKey, Field(discriminator="type")]
 
 
 class PagePaging(Strict):
-    """Pages counted by number, until one is short or empty."""
+    """Pages counted by number, until one is empty, or short of the `size` that `size_parameter` asks for."""
 
     style: Literal["page"]
     parameter: str = "page"
@@ -114,7 +114,7 @@ class PagePaging(Strict):
 
 
 class OffsetPaging(Strict):
-    """Pages counted by rows, until one is short or empty."""
+    """Pages counted by rows, until one is empty: a short one may be all that the service gives at a time."""
 
     style: Literal["offset"]
     parameter: str = "offset"
@@ -193,7 +193,7 @@ class RestOptions(RowOptions):
 
 
 class SqlIncremental(Strict):
-    """Read only rows whose column is at or above the greatest value seen before."""
+    """Read only rows whose column is at or above the greatest value seen before, or empty."""
 
     column: str
     initial: str | None = None

@@ -118,9 +118,9 @@ class SqlReader:
         column: sa.ColumnClause[Any] = sa.column(incremental.column)
         mark = self.watermark or incremental.initial
         if mark is not None:
-            statement = statement.where(
-                column >= _bound(mark, incremental, text_only=self._url.get_backend_name() == "sqlite")
-            )
+            bound = _bound(mark, incremental, text_only=self._url.get_backend_name() == "sqlite")
+            # What has no value there would never be at or above the mark: read each time, it lands as unchanged.
+            statement = statement.where(sa.or_(column >= bound, column.is_(None)))
         return statement.order_by(column)
 
 
