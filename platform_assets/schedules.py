@@ -4,13 +4,14 @@
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 import dagster as dg
 
 from platform_assets.jobs import DAILY, DIMENSIONS, MAINTENANCE
 from platform_assets.partitions import DateRange, range_tags
 from platform_assets.plants import latest_zone, today_in
+from platform_core.status import timetable
 
 DAILY_REFRESH = "daily_refresh"
 HOURLY_REFRESH = "hourly_refresh"
@@ -34,7 +35,7 @@ def _daily_refresh(name: str, zone: str) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=name,
         job_name=DAILY,
-        cron_schedule="0 2 * * *",
+        cron_schedule=_daily_at(timetable.DAILY_REFRESH),
         execution_timezone=zone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=f"At 02:00 in {zone}: yesterday, with what came late, and today.",
@@ -50,7 +51,7 @@ def _hourly_refresh(zones: Sequence[str]) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=HOURLY_REFRESH,
         job_name=DAILY,
-        cron_schedule="5 * * * *",
+        cron_schedule=f"{timetable.HOURLY_MINUTE} * * * *",
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Five minutes past each hour: today, of every plant.",
@@ -66,7 +67,7 @@ def _master_data(zone: str) -> dg.ScheduleDefinition:
     return dg.ScheduleDefinition(
         name="master_data",
         job_name=DIMENSIONS,
-        cron_schedule="30 1 * * *",
+        cron_schedule=_daily_at(timetable.MASTER_DATA),
         execution_timezone=zone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Each night, before the daily refresh: pull lines, products and other master data.",
@@ -82,6 +83,10 @@ def _maintenance(zone: str) -> dg.ScheduleDefinition:
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Each night: partitions three months ahead, leftovers swept, old results removed.",
     )
+
+
+def _daily_at(moment: time) -> str:
+    return f"{moment.minute} {moment.hour} * * *"
 
 
 def _request(name: str, dates: DateRange) -> dg.RunRequest:

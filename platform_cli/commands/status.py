@@ -20,13 +20,15 @@ app = typer.Typer()
 _LINES = 20
 """Dirty or failed dates shown on a terminal; `--json` has them all."""
 
+_FRESH = {True: "yes", False: "STALE", None: "-"}
+
 
 @app.command()
 def status(
     tenant: Annotated[str | None, typer.Option(help="Slug of one tenant; default: all together.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show per model the last good date, rows, freshness, and what is dirty, failed or rejected."""
+    """Show per model the newest date with rows, freshness, what is dirty, failed or rejected, and the next run."""
     from platform_core.status.service import read_status
     from platform_core.warehouse.connection import open_warehouse
 
@@ -39,6 +41,8 @@ def _document(found: "Status", now: datetime) -> dict[str, Any]:
     document = json.loads(json.dumps(asdict(found), default=_plain))
     for model, shown in zip(found.models, document["models"], strict=True):
         shown["age_hours"] = model.age_hours(now)
+    for feed, shown in zip(found.feeds, document["feeds"], strict=True):
+        shown["is_stale"] = feed.is_stale
     document["next_runs"] = [{"zone": zone, "at": moment.isoformat()} for zone, moment in found.next_runs]
     document["archived"] = [{"first_date": str(first), "last_date": str(last)} for first, last in found.archived]
     return document
@@ -51,12 +55,20 @@ def _plain(value: date | datetime) -> str:
 def _lines(found: "Status", now: datetime) -> Iterator[str]:
     yield f"Tenants: {', '.join(found.tenants) or 'none'}"
     width = max((len(model.model) for model in found.models), default=5)
-    yield f"{'model':<{width}}  last good   published    {'rows':>12}  dirty  failed"
+    columns = f"{'rows':>12}  dirty  failed  rejected"
+    yield f"{'model':<{width}}  last good   fresh  published    {columns}  next run (UTC)"
     for model in found.models:
         good = str(model.last_good_date or "-")
         age = _age(model.age_hours(now))
-        counts = f"{model.rows:>12,}  {model.dirty or '-':>5}  {model.failed or '-':>6}"
-        yield f"{model.model:<{width}}  {good:<10}  {age:<11}  {counts}"
+        counts = f"{model.rows:>12,}  {model.dirty or '-':>5}  {model.failed or '-':>6}  {model.rejected or '-':>8}"
+        following = f"{model.next_run:%m-%d %H:%M}" if model.next_run else "-"
+        yield f"{model.model:<{width}}  {good:<10}  {_FRESH[model.fresh]:<5}  {age:<11}  {counts}  {following}"
+    for feed in found.feeds:
+        if feed.is_stale:
+            yield (
+                f"Stale: {feed.model} of {feed.tenant} has no rows after {feed.newest_date}, which ended"
+                f" {_age(feed.hours)} ({feed.hours_allowed} h are allowed)"
+            )
     yield from _open("Failed, so that readers see the last good version", found.failed)
     yield from _open("Dirty, to be made anew (`takt refresh --dirty`)", found.dirty)
     if found.rejected:
@@ -67,7 +79,7 @@ def _lines(found: "Status", now: datetime) -> Iterator[str]:
     for first, last in found.archived:
         yield f"Archived: {first} to {last}"
     for zone, moment in found.next_runs:
-        yield f"Next daily refresh: {moment:%Y-%m-%d %H:%M} UTC ({zone}), while `takt up` runs"
+        yield f"Next daily refresh: {moment:%Y-%m-%d %H:%M} UTC ({zone}); runs come while `takt up` runs"
 
 
 def _age(hours: float | None) -> str:

@@ -27,14 +27,40 @@ class ModelStatus:
     kind: str
     rows: int
     last_good_date: date | None
-    """The newest published date; None for a model without dates, or when nothing is published."""
+    """The newest published date that has rows; None for a model without dates, or when nothing has any."""
+    published_to: date | None
+    """The newest published date, also one for which nothing has come."""
     published_at: datetime | None
     dirty: int
     failed: int
+    rejected: int = 0
+    """Open rejected rows of the record type that it reads."""
+    fresh: bool | None = None
+    """False when a tenant's newest rows are older than the model allows; None where it says nothing about that."""
+    next_run: datetime | None = None
+    """When a schedule makes it anew (UTC), while the scheduler runs."""
 
     def age_hours(self, now: datetime) -> float | None:
         """Hours since anything of it was published; None when nothing ever was."""
         return None if self.published_at is None else (now - self.published_at).total_seconds() / 3600
+
+
+@dataclass(frozen=True)
+class Feed:
+    """The newest rows of a tenant in a model that is to be fresh."""
+
+    tenant: str
+    model: str
+    newest_date: date
+    """The newest date that has rows."""
+    hours: float
+    """Since that date ended by the tenant's clock; below zero while it lasts."""
+    hours_allowed: int
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether it is older than the model allows."""
+        return self.hours > self.hours_allowed
 
 
 @dataclass(frozen=True)
@@ -55,6 +81,8 @@ class Status:
     models: tuple[ModelStatus, ...]
     dirty: tuple[OpenDate, ...]
     failed: tuple[OpenDate, ...]
+    feeds: tuple[Feed, ...]
+    """Of the models that are to be fresh; a tenant that never had rows there is not among them."""
     rejected: Mapping[str, int]
     """Rows that could not be used and are still open, by record type."""
     archived: tuple[tuple[date, date], ...]

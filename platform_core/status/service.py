@@ -1,17 +1,16 @@
 """Reads the status of the warehouse."""
 
-from collections.abc import Iterable
-from datetime import UTC, datetime, time, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
+from platform_core.ingest.record_types import RECORD_TYPES, RecordType, staging_model
 from platform_core.status import store
-from platform_core.status.contracts import FailedRun, ModelStatus, OpenDate, Status
+from platform_core.status.contracts import FailedRun, Feed, ModelStatus, OpenDate, Status
+from platform_core.status.timetable import next_master_data, next_refresh, next_runs
 from platform_core.tenants.service import get_tenant, list_tenants
 from platform_core.warehouse.connection import Warehouse, transaction
 from platform_core.warehouse.errors import MigrationError
-
-DAILY_REFRESH = time(2, 0)
-"""When the daily refresh comes, by each plant's clock."""
 
 _FAILED_RUNS_OF = timedelta(days=7)
 
@@ -23,30 +22,48 @@ def read_status(warehouse: Warehouse, *, now: datetime, tenant: str | None = Non
             raise MigrationError("The warehouse has no tables yet.", hint="Run takt init.")
         tenants = (get_tenant(conn, tenant),) if tenant else list_tenants(conn)
         ids = [known.id for known in tenants]
+        feeds = tuple(Feed(**row) for row in store.feeds(conn, ids, now))
+        rejected = store.rejected(conn, ids)
+        zones = store.zones(conn, ids)
         return Status(
             tenants=tuple(known.slug for known in tenants),
-            models=tuple(ModelStatus(**row) for row in store.models(conn, ids)),
+            models=_models(store.models(conn, ids), feeds, rejected, zones, now),
             dirty=tuple(OpenDate(**row) for row in store.dirty(conn, ids, now)),
             failed=tuple(OpenDate(**row) for row in store.failed(conn, ids)),
-            rejected=store.rejected(conn, ids),
+            feeds=feeds,
+            rejected=rejected,
             archived=store.archived(conn),
             failed_runs=tuple(FailedRun(**row) for row in store.failed_runs(conn, now - _FAILED_RUNS_OF)),
-            next_runs=next_runs(store.zones(conn, ids), now),
+            next_runs=next_runs(zones, now),
         )
 
 
-def next_runs(zones: Iterable[str], now: datetime) -> tuple[tuple[str, datetime], ...]:
-    """By zone, the next 02:00 of its clock after `now` in UTC, soonest first; a zone that does not exist has none.
+def _models(
+    rows: Sequence[Mapping[str, Any]],
+    feeds: Sequence[Feed],
+    rejected: Mapping[str, int],
+    zones: Sequence[str],
+    now: datetime,
+) -> tuple[ModelStatus, ...]:
+    """Each model with what is rejected before it, how fresh it is, and when it is made anew next."""
+    rejected_by_model = {
+        _first_model(RECORD_TYPES[name]): count for name, count in rejected.items() if name in RECORD_TYPES
+    }
+    fresh: dict[str, bool] = {}
+    for feed in feeds:
+        fresh[feed.model] = fresh.get(feed.model, True) and not feed.is_stale
+    refresh, master_data = next_refresh(zones, now), next_master_data(zones, now)
+    return tuple(
+        ModelStatus(
+            **row,
+            rejected=rejected_by_model.get(row["model"], 0),
+            fresh=fresh.get(row["model"]),
+            next_run=master_data if row["kind"] == "table" else refresh,
+        )
+        for row in rows
+    )
 
-    On the day on which the clocks jump over 02:00 it is the moment to which they jump.
-    """
-    found: list[tuple[str, datetime]] = []
-    for name in zones:
-        try:
-            zone = ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            continue
-        day = now.astimezone(zone).date()
-        moments = (datetime.combine(day + timedelta(days=ahead), DAILY_REFRESH, zone) for ahead in range(3))
-        found.append((name, next(moment.astimezone(UTC) for moment in moments if moment > now)))
-    return tuple(sorted(found, key=lambda item: (item[1], item[0])))
+
+def _first_model(kind: RecordType) -> str:
+    """The model that reads the records of a type."""
+    return staging_model(kind.name) if kind.dated else f"bi.dim_{kind.name}"

@@ -8,15 +8,18 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
+from platform_core.warehouse.rules import IS_FRESH
+
 # Served by partition_state (model, date); a model without dates keeps 1970-01-01.
 MODELS = """
 select applied.relation as model, split_part(applied.kind, ':', 1) as kind,
-    coalesce(state.rows, 0)::bigint as rows, state.last_good_date, state.published_at,
+    coalesce(state.rows, 0)::bigint as rows, state.last_good_date, state.published_to, state.published_at,
     coalesce(mark.dirty, 0)::bigint as dirty, coalesce(state.failed, 0)::bigint as failed
 from core.applied_model as applied
 left join lateral (
     select sum(rows) as rows,
-        max(date) filter (where state = 'published' and date <> '1970-01-01') as last_good_date,
+        max(date) filter (where state = 'published' and date <> '1970-01-01' and rows > 0) as last_good_date,
+        max(date) filter (where state = 'published' and date <> '1970-01-01') as published_to,
         max(published_at) as published_at,
         count(*) filter (where state = 'failed') as failed
     from core.partition_state
@@ -28,6 +31,25 @@ left join lateral (
 ) as mark on true
 where applied.kind <> 'view'
 order by applied.position
+"""
+# The limit is that of the check of the same meaning, which stores it whenever the model is made.
+FEEDS = """
+select tenant.slug as tenant, filled.model, filled.newest_date,
+    (rule.rule_config ->> 'hours')::integer as hours_allowed,
+    round(
+        extract(epoch from %(now)s - (filled.newest_date + 1)::timestamp
+            at time zone coalesce(tenant.settings ->> 'timezone', 'Asia/Seoul')) / 3600, 1
+    )::double precision as hours
+from bi.data_quality_rules as rule
+cross join lateral (
+    select model, tenant_id, max(date) as newest_date
+    from core.partition_state
+    where model = rule.table_name and tenant_id = any(%(tenants)s) and rows > 0
+    group by model, tenant_id
+) as filled
+join core.tenants as tenant on tenant.id = filled.tenant_id and tenant.status = 'active'
+where rule.name = %(check)s and rule.is_enabled
+order by filled.model, tenant.slug
 """
 DIRTY = """
 select tenant.slug as tenant, mark.model, nullif(mark.date, '1970-01-01') as date, mark.reason,
@@ -86,6 +108,11 @@ def has_tables(conn: psycopg.Connection) -> bool:
 def models(conn: psycopg.Connection, tenants: Sequence[UUID]) -> list[dict[str, Any]]:
     """Each model with its sums over the tenants."""
     return _dicts(conn, MODELS.encode(), {"tenants": list(tenants)})
+
+
+def feeds(conn: psycopg.Connection, tenants: Sequence[UUID], now: datetime) -> list[dict[str, Any]]:
+    """The newest date with rows of each active tenant, in the models that are to be fresh."""
+    return _dicts(conn, FEEDS.encode(), {"tenants": list(tenants), "now": now, "check": IS_FRESH})
 
 
 def dirty(conn: psycopg.Connection, tenants: Sequence[UUID], now: datetime) -> list[dict[str, Any]]:

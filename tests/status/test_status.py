@@ -5,13 +5,16 @@ import os
 import subprocess
 import sys
 from datetime import UTC, date, datetime
+from uuid import UUID
 
+import psycopg
 import pytest
 
 from dbt_like_sql.project import load_project
 from platform_core.settings import Settings
 from platform_core.status.contracts import OpenDate
-from platform_core.status.service import next_runs, read_status
+from platform_core.status.service import read_status
+from platform_core.status.timetable import next_master_data, next_refresh, next_runs
 from platform_core.tenants.contracts import Tenant
 from platform_core.tenants.errors import TenantNotFoundError
 from platform_core.warehouse.connection import Warehouse, transaction
@@ -20,7 +23,7 @@ from platform_core.warehouse.dirty import mark_dirty
 from platform_core.warehouse.errors import MigrationError
 from tests.conftest import Server
 
-FACT = "bi.fact_daily_production"
+FACT, OTHER_FACT = "bi.fact_daily_production", "bi.fact_inventory_snapshot"
 NOW = datetime(2026, 5, 20, 12, tzinfo=UTC)
 STATE = """
 insert into core.partition_state (tenant_id, model, date, state, version, rows, reason, published_at)
@@ -51,6 +54,69 @@ def test_each_model_with_its_last_good_date_rows_and_age(filled: Warehouse) -> N
     assert fact.age_hours(NOW) == 3
     stored = [m.relation for m in load_project().models.values() if m.spec.materialized != "view"]
     assert [model.model for model in status.models] == stored
+
+
+RULE = """
+insert into bi.data_quality_rules (table_name, name, rule_type, rule_config, severity)
+values (%s, 'is_fresh', 'custom_sql', '{"hours": 36}', 'warning')
+"""
+REJECTED = """
+insert into core.load (id, tenant_id, source_system, record_type, source_name, mapping_name, mapping_digest)
+values (%(load)s, %(tenant)s, 'MES', %(kind)s, 'f', 'm', '');
+insert into core.rejected_record (
+    tenant_id, load_id, source_system, record_type, mapping_name, source_name, source_row, reason_code, message, original
+)
+values (%(tenant)s, %(load)s, 'MES', %(kind)s, 'm', 'f', 1, 'x', 'x', 'x')
+"""
+
+
+def test_an_empty_date_is_published_but_is_no_good_one(filled: Warehouse, tenant: Tenant) -> None:
+    with transaction(filled) as conn:
+        for day in (19, 20):
+            conn.execute(STATE, [tenant.id, OTHER_FACT, date(2026, 5, day), "published", 1, 20 - day, None, NOW])
+    model = next(model for model in read_status(filled, now=NOW).models if model.model == OTHER_FACT)
+    assert (model.last_good_date, model.published_to) == (date(2026, 5, 19), date(2026, 5, 20))
+
+
+def test_a_tenant_silent_for_three_days_makes_its_model_stale(filled: Warehouse, tenant: Tenant) -> None:
+    def fresh(tenant: str | None = None) -> tuple[bool | None, list[tuple[str, date, bool]]]:
+        status = read_status(filled, now=NOW, tenant=tenant)
+        model = next(model for model in status.models if model.model == FACT)
+        return model.fresh, [(feed.tenant, feed.newest_date, feed.is_stale) for feed in status.feeds]
+
+    assert fresh() == (None, [])
+    with transaction(filled) as conn:
+        conn.execute(RULE, [FACT])
+        conn.execute(RULE, [OTHER_FACT])  # of which no tenant ever had a row
+        for day in (18, 19, 20):
+            owner = conn.execute("select id from core.tenants where slug = 'other'").fetchone()
+            assert owner is not None
+            conn.execute(STATE, [owner[0], FACT, date(2026, 5, day), "published", 1, 0, None, NOW])
+    # The 19th of default failed its checks but had come; the 17th is the newest of other with rows.
+    feeds = [("default", date(2026, 5, 19), False), ("other", date(2026, 5, 17), True)]
+    assert fresh() == (False, feeds)
+    assert fresh("default") == (True, feeds[:1])
+
+
+def test_rejected_rows_stand_at_the_model_that_reads_their_type(filled: Warehouse, tenant: Tenant) -> None:
+    with transaction(filled) as conn, psycopg.ClientCursor(conn) as cursor:
+        for kind, load in (("work_order", 1), ("line", 2)):
+            cursor.execute(REJECTED, {"tenant": tenant.id, "load": UUID(int=load), "kind": kind})
+    models = {model.model: model.rejected for model in read_status(filled, now=NOW).models if model.rejected}
+    assert models == {"staging.stg_work_order": 1, "bi.dim_line": 1}
+
+
+def test_each_model_says_when_it_is_made_next(filled: Warehouse) -> None:
+    models = {model.model: model.next_run for model in read_status(filled, now=NOW).models}
+    assert models[FACT] == models["bi.mv_oee_daily"] == datetime(2026, 5, 20, 12, 5, tzinfo=UTC)
+    assert models["bi.dim_line"] == datetime(2026, 5, 20, 16, 30, tzinfo=UTC)  # 01:30 in Seoul
+
+
+def test_the_next_refresh_is_the_daily_one_where_that_comes_before_the_hourly() -> None:
+    half_past_one = datetime(2026, 5, 20, 16, 30, tzinfo=UTC)
+    assert next_refresh(["Asia/Seoul"], half_past_one) == datetime(2026, 5, 20, 17, 0, tzinfo=UTC)
+    assert next_refresh([], half_past_one) == datetime(2026, 5, 20, 17, 5, tzinfo=UTC)
+    assert next_master_data([], half_past_one) is None
 
 
 def test_what_is_open_comes_with_its_reason(filled: Warehouse) -> None:
@@ -110,6 +176,17 @@ def test_the_command_prints_a_table_or_json(filled: Warehouse, settings: Setting
     fact = next(model for model in document["models"] if model["model"] == FACT)
     assert (fact["rows"], fact["last_good_date"], fact["failed"]) == (17, "2026-05-18", 1)
     assert document["next_runs"][0]["zone"] == "Asia/Seoul"
+
+
+def test_the_command_warns_of_a_stale_model(filled: Warehouse, settings: Settings) -> None:
+    with transaction(filled) as conn:
+        conn.execute(RULE, [FACT])
+        conn.execute("update core.partition_state set date = date - 730 where rows > 0")
+    text = run(settings)
+    [row] = [line for line in text.splitlines() if line.startswith(FACT)]
+    assert "STALE" in row
+    assert f"Stale: {FACT} of other has no rows after 2024-05-17" in text
+    assert [feed["is_stale"] for feed in json.loads(run(settings, "--json"))["feeds"]] == [True, True]
 
 
 def test_the_command_imports_nothing_heavy() -> None:
