@@ -3,8 +3,9 @@
 Whoever calls this holds the tenant's calendar, so no landing dates a record by the old one meanwhile.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import islice
 from uuid import UUID
@@ -33,13 +34,17 @@ BY_TIME = tuple(
 
 @dataclass(frozen=True)
 class Redater:
-    """Moves current records of a tenant to the dates that `calendar` gives them."""
+    """Moves current records of a tenant to the dates that `calendar` gives them.
+
+    `redated` counts, by record type, those that have got another date.
+    """
 
     warehouse: Warehouse
     tenant: UUID
     calendar: Calendar
     first_date: date
     now: datetime
+    redated: Counter[str] = field(default_factory=Counter[str])
 
     def redate(
         self,
@@ -60,6 +65,7 @@ class Redater:
             if moved:
                 self._ensure_partitions(moved)
                 store.move(conn, self.tenant, kind.name, moved, self.now)
+                self.redated[kind.name] += sum(one.old_date != one.business_date for one in moved)
                 touched |= {one.old_date for one in moved} | {one.business_date for one in moved}
         return store.open_dates(conn, touched)
 

@@ -26,6 +26,15 @@ def create_tenant(
     return get_tenant(connection, slug)
 
 
+def set_timezone(connection: psycopg.Connection, slug: str, timezone: str) -> None:
+    """Change the zone and nothing else; raises TenantInvalidError.
+
+    The dates of its records depend on it: `platform_core.ingest.rezone` changes both.
+    """
+    check_timezone(timezone)
+    connection.execute(store.SET_TIMEZONE, {"slug": slug, "timezone": timezone})
+
+
 def get_tenant(connection: psycopg.Connection, slug: str) -> Tenant:
     """The tenant with this slug; raises TenantNotFoundError, which lists the slugs that there are."""
     cursor = connection.cursor(row_factory=class_row(Tenant))

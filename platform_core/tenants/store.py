@@ -7,6 +7,10 @@ INSERT: Final = """
     values (%(slug)s, %(display_name)s, jsonb_build_object('timezone', %(timezone)s::text))
     on conflict (slug) do nothing
 """
+SET_TIMEZONE: Final = """
+    update core.tenants set settings = settings || jsonb_build_object('timezone', %(timezone)s::text)
+    where slug = %(slug)s and status <> 'deleted'
+"""
 GET: Final = """
     select id, slug, display_name, coalesce(settings ->> 'timezone', 'Asia/Seoul') as timezone
     from core.tenants where slug = %(slug)s and status <> 'deleted'
