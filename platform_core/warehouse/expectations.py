@@ -8,6 +8,7 @@ and some rows. An expectation that raises was not broken: it could not be evalua
 import os
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from threading import Lock, Thread
@@ -37,7 +38,9 @@ _SESSION = (
 )
 _IMPORTING = Lock()
 _SOURCES = Lock()
-"""The library's register of data sources is one for the process, and not made for threads."""
+"""The library's register of data sources is one for the process, and not made for threads; what is kept is too."""
+_SCHEMAS = "scratch,bi"
+"""Where candidates and marts lie: the library takes no schema beside a table's name any more."""
 
 
 def warm_up() -> None:
@@ -168,24 +171,27 @@ def _locating(name: str, query: str) -> Any:
     return _rows_expectation()(unexpected_rows_query=query, meta={"rule": name})
 
 
+@dataclass
+class _Kept:
+    """Sources that no thread uses at the moment, with their connections; all of one warehouse."""
+
+    url: str = ""
+    sources: list[Any] = field(default_factory=list[Any])
+
+
+@cache
+def _kept() -> _Kept:
+    return _Kept()
+
+
 @contextmanager
 def _batch(warehouse: Warehouse, relation: str) -> Generator[Any]:
-    """The relation as a batch, on a connection of the library's own that is closed at the end."""
+    """The relation as a batch, on a connection of the library's own, which the next audit finds open."""
     _library()
     from great_expectations.datasource.fluent.interfaces import TestConnectionError
 
-    schema, name = partitions.split(relation)
-    url = "postgresql+psycopg://" + warehouse.owner_url.split("://", 1)[1]
-    options = f"{_SESSION} -c search_path={schema}"  # the library takes no schema beside a table's name any more
-    sources, key = _context().data_sources, f"{relation} {uuid4()}"
-    try:
-        with _SOURCES:
-            source = sources.add_sql(key, connection_string=url, kwargs={"connect_args": {"options": options}})
-    except TestConnectionError as error:
-        raise CheckNotPossibleError(
-            f"great-expectations cannot connect to the warehouse to check {relation}: {error}",
-            hint="`takt doctor` explains what is wrong with an installation.",
-        ) from error
+    name = partitions.split(relation)[1]
+    source = _take(warehouse)
     try:
         asset = source.add_table_asset(name, table_name=name)
         yield asset.add_batch_definition_whole_table("all").get_batch()
@@ -194,10 +200,47 @@ def _batch(warehouse: Warehouse, relation: str) -> Generator[Any]:
             f"great-expectations cannot read {relation}: {error}", hint="Run the same again."
         ) from error
     finally:
-        source.get_engine().dispose()
-        source.get_execution_engine().engine.dispose()
-        with _SOURCES:
-            sources.delete(key)
+        _give_back(warehouse, source, name)
+
+
+def _take(warehouse: Warehouse) -> Any:
+    """A source that is this thread's alone until it is given back."""
+    from great_expectations.datasource.fluent.interfaces import TestConnectionError
+
+    kept = _kept()
+    with _SOURCES:
+        if kept.url == warehouse.owner_url and kept.sources:
+            return kept.sources.pop()
+        if kept.url != warehouse.owner_url:
+            for source in kept.sources:
+                _forget(source)
+            kept.url, kept.sources = warehouse.owner_url, []
+        url = "postgresql+psycopg://" + warehouse.owner_url.split("://", 1)[1]
+        engine = {"connect_args": {"options": f"{_SESSION} -c search_path={_SCHEMAS}"}, "pool_pre_ping": True}
+        try:
+            return _context().data_sources.add_sql(f"warehouse {uuid4()}", connection_string=url, kwargs=engine)
+        except TestConnectionError as error:
+            raise CheckNotPossibleError(
+                f"great-expectations cannot connect to the warehouse to check what was made: {error}",
+                hint="`takt doctor` explains what is wrong with an installation.",
+            ) from error
+
+
+def _give_back(warehouse: Warehouse, source: Any, asset: str) -> None:
+    kept = _kept()
+    with _SOURCES:
+        if any(known.name == asset for known in source.assets):
+            source.delete_asset(asset)
+        if kept.url == warehouse.owner_url:
+            kept.sources.append(source)
+        else:  # another warehouse was asked for meanwhile
+            _forget(source)
+
+
+def _forget(source: Any) -> None:
+    source.get_engine().dispose()
+    source.get_execution_engine().engine.dispose()
+    _context().data_sources.delete(source.name)
 
 
 def _validate(batch: Any, model: Model, expectations: Sequence[Any]) -> Mapping[str, Any]:
