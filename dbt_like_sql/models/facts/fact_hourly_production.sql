@@ -1,30 +1,88 @@
--- What had been made by the end of an hour less what had been made by its start: the differences add up to the whole
--- to the last digit, which shares that are rounded one by one would not.
-with part as (
+-- A work order stands whole in its last hour. What it had made by an hour's start while it ran goes from that hour to the
+-- one before: the hours add up to the whole to the last digit, which shares that are rounded one by one would not.
+with work as materialized (
     select
         work_order.tenant_id,
         work_order.date,
-        hour.hour_timestamp,
         work_order.line_code,
         work_order.product_code,
+        work_order.start_time,
+        date_trunc(
+            'hour', greatest(work_order.start_time, work_order.end_time - interval '1 microsecond'), 'UTC'
+        ) as last_hour,
+        extract(epoch from work_order.end_time - work_order.start_time) as elapsed,
         work_order.total_qty,
         work_order.good_qty,
         work_order.defect_qty,
         work_order.cycle_time_avg_sec,
         work_order.runtime_minutes,
-        work_order.downtime_minutes,
-        hour.hour_timestamp <= work_order.start_time as is_first,
-        hour.hour_timestamp + interval '1 hour' >= work_order.end_time as is_last,
-        extract(epoch from hour.hour_timestamp - work_order.start_time) as from_second,
-        extract(epoch from hour.hour_timestamp + interval '1 hour' - work_order.start_time) as to_second,
-        extract(epoch from work_order.end_time - work_order.start_time) as elapsed
+        work_order.downtime_minutes
     from staging.stg_work_order as work_order
-    cross join lateral generate_series(
-        date_trunc('hour', work_order.start_time, 'UTC'),
-        greatest(work_order.start_time, work_order.end_time - interval '1 microsecond'),
-        interval '1 hour'
-    ) as hour(hour_timestamp)
     where work_order.date between :from_date and :to_date
+),
+
+whole as (
+    select
+        work.tenant_id,
+        work.date,
+        work.last_hour as hour_timestamp,
+        work.line_code,
+        work.product_code,
+        sum(work.total_qty) as total_qty,
+        sum(work.good_qty) as good_qty,
+        sum(work.defect_qty) as defect_qty,
+        sum(work.cycle_time_avg_sec) as cycle_time_sum,
+        count(work.cycle_time_avg_sec) as cycle_times,
+        sum(work.runtime_minutes) as runtime_minutes,
+        sum(work.downtime_minutes) as downtime_minutes
+    from work
+    group by work.tenant_id, work.date, work.last_hour, work.line_code, work.product_code
+),
+
+made_before as (
+    select
+        work.tenant_id,
+        work.date,
+        hour.hour_timestamp,
+        work.line_code,
+        work.product_code,
+        sum(work.total_qty * extract(epoch from hour.hour_timestamp - work.start_time) / nullif(work.elapsed, 0)) as total_qty,
+        sum(work.good_qty * extract(epoch from hour.hour_timestamp - work.start_time) / nullif(work.elapsed, 0)) as good_qty,
+        sum(work.defect_qty * extract(epoch from hour.hour_timestamp - work.start_time) / nullif(work.elapsed, 0)) as defect_qty,
+        sum(work.cycle_time_avg_sec) as cycle_time_sum,
+        count(work.cycle_time_avg_sec) as cycle_times,
+        sum(work.runtime_minutes * extract(epoch from hour.hour_timestamp - work.start_time) / nullif(work.elapsed, 0)) as runtime_minutes,
+        sum(work.downtime_minutes * extract(epoch from hour.hour_timestamp - work.start_time) / nullif(work.elapsed, 0)) as downtime_minutes
+    from work
+    cross join lateral generate_series(
+        date_trunc('hour', work.start_time, 'UTC') + interval '1 hour', work.last_hour, interval '1 hour'
+    ) as hour(hour_timestamp)
+    where work.last_hour > work.start_time
+    group by work.tenant_id, work.date, hour.hour_timestamp, work.line_code, work.product_code
+),
+
+part as (
+    select
+        whole.tenant_id, whole.date, whole.hour_timestamp, whole.line_code, whole.product_code, whole.total_qty,
+        whole.good_qty, whole.defect_qty, whole.cycle_time_sum, whole.cycle_times, whole.runtime_minutes,
+        whole.downtime_minutes
+    from whole
+    union all
+    select
+        made_before.tenant_id,
+        made_before.date,
+        made_before.hour_timestamp + side.shift,
+        made_before.line_code,
+        made_before.product_code,
+        made_before.total_qty * side.sign,
+        made_before.good_qty * side.sign,
+        made_before.defect_qty * side.sign,
+        case when side.sign = 1 then made_before.cycle_time_sum end,
+        case when side.sign = 1 then made_before.cycle_times end,
+        made_before.runtime_minutes * side.sign,
+        made_before.downtime_minutes * side.sign
+    from made_before
+    cross join (values (interval '-1 hour', 1), (interval '0 hours', -1)) as side(shift, sign)
 )
 
 select
@@ -33,26 +91,11 @@ select
     part.hour_timestamp,
     part.line_code,
     part.product_code,
-    sum(
-        case when part.is_last then part.total_qty else part.total_qty * part.to_second / nullif(part.elapsed, 0) end
-        - case when part.is_first then 0 else part.total_qty * part.from_second / nullif(part.elapsed, 0) end
-    ) as total_qty,
-    sum(
-        case when part.is_last then part.good_qty else part.good_qty * part.to_second / nullif(part.elapsed, 0) end
-        - case when part.is_first then 0 else part.good_qty * part.from_second / nullif(part.elapsed, 0) end
-    ) as good_qty,
-    sum(
-        case when part.is_last then part.defect_qty else part.defect_qty * part.to_second / nullif(part.elapsed, 0) end
-        - case when part.is_first then 0 else part.defect_qty * part.from_second / nullif(part.elapsed, 0) end
-    ) as defect_qty,
-    avg(part.cycle_time_avg_sec) as cycle_time_avg,
-    sum(
-        case when part.is_last then part.runtime_minutes else part.runtime_minutes * part.to_second / nullif(part.elapsed, 0) end
-        - case when part.is_first then 0 else part.runtime_minutes * part.from_second / nullif(part.elapsed, 0) end
-    ) as runtime_minutes,
-    sum(
-        case when part.is_last then part.downtime_minutes else part.downtime_minutes * part.to_second / nullif(part.elapsed, 0) end
-        - case when part.is_first then 0 else part.downtime_minutes * part.from_second / nullif(part.elapsed, 0) end
-    ) as downtime_minutes
+    sum(part.total_qty) as total_qty,
+    sum(part.good_qty) as good_qty,
+    sum(part.defect_qty) as defect_qty,
+    sum(part.cycle_time_sum) / nullif(sum(part.cycle_times), 0) as cycle_time_avg,
+    sum(part.runtime_minutes) as runtime_minutes,
+    sum(part.downtime_minutes) as downtime_minutes
 from part
 group by part.tenant_id, part.date, part.hour_timestamp, part.line_code, part.product_code
