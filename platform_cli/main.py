@@ -30,6 +30,7 @@ COMMANDS: dict[str, _Entry] = {
     "rejects": _Entry("rejects", "List, show and retry the rows that could not be used."),
     "trace": _Entry("trace", "Follow a number back to the raw records it came from."),
     "suggest": _Entry("suggest", "Propose master data that is missing, with the evidence."),
+    "archive": _Entry("archive", "Move old months to files, list them, bring one back."),
     "psql": _Entry("psql", "Open psql on the warehouse."),
     "dsn": _Entry("dsn", "Print the connection string of a role."),
     "doctor": _Entry("doctor", "Explain what is wrong with an installation and what to do."),

@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from secrets import token_hex
@@ -19,7 +20,7 @@ import psycopg
 
 from dbt_like_sql.project import Project
 from platform_core.settings import Settings
-from platform_core.warehouse.connection import Warehouse, autocommit
+from platform_core.warehouse.connection import Warehouse, autocommit, transaction
 from platform_core.warehouse.errors import ArchiveError
 from platform_core.warehouse.shapes import shape_of
 from platform_core.warehouse.store import archive as store
@@ -27,6 +28,24 @@ from platform_core.warehouse.store import catalog, partitions, publish
 
 RAW = "core.erp_mes_data"
 _MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The file of a month; `sealed` says that the month's rows are nowhere else."""
+
+    first: date
+    last: date
+    file: Path
+    sealed: bool
+
+
+@dataclass(frozen=True)
+class Sealing:
+    """Months by their first dates: those sealed, with their files, and those held back, with their open dates."""
+
+    sealed: Mapping[date, Path]
+    held_back: Mapping[date, int]
 
 
 def seal(warehouse: Warehouse, settings: Settings, project: Project, month: date) -> Path:
@@ -88,17 +107,26 @@ def seal_older_months(warehouse: Warehouse, settings: Settings, project: Project
     if settings.archive_raw_after_days is None:
         return ()
     limit = today - timedelta(days=settings.archive_raw_after_days)
+    return tuple(seal_before(warehouse, settings, project, limit).sealed)
+
+
+def seal_before(warehouse: Warehouse, settings: Settings, project: Project, limit: date) -> Sealing:
+    """Seal every month that ended by that date and is open; one with dates still to be made is held back."""
     with autocommit(warehouse) as conn:
-        months = store.months_with_rows(conn, limit)
-        ready = [
-            month
-            for month in months
-            if not store.is_sealed(conn, month)
-            and not store.open_dates(conn, month, partitions.period_of(month, "month").end, project.dated)
-        ]
-    for month in ready:
-        seal(warehouse, settings, project, month)
-    return tuple(ready)
+        months = [month for month in store.months_with_rows(conn, limit) if not store.is_sealed(conn, month)]
+        ends = {month: partitions.period_of(month, "month").end for month in months}
+        unfinished = {month: store.open_dates(conn, month, end, project.dated) for month, end in ends.items()}
+    sealed = {month: seal(warehouse, settings, project, month) for month in months if not unfinished[month]}
+    return Sealing(sealed, {month: dates for month, dates in unfinished.items() if dates})
+
+
+def list_archives(warehouse: Warehouse) -> tuple[Archive, ...]:
+    """Every file that sealing has made, oldest month first; of one month there may be several, one of them sealed."""
+    with transaction(warehouse, read_only=True) as conn:
+        return tuple(
+            Archive(first, last, Path(file), sealed=attached_at is None)
+            for first, last, file, attached_at in store.archives(conn)
+        )
 
 
 def _staging(project: Project) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """SQL of sealed months: rows out to a file and back, and the marks that wait meanwhile."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import IO
 from uuid import UUID
 
@@ -23,9 +23,12 @@ select count(*) from (
 """
 MONTHS = """
 select distinct date_trunc('month', date)::date
-from core.partition_state
+from (select date from core.partition_state union select date from core.dirty_partition) as known
 where date > '1970-01-01' and date_trunc('month', date) + interval '1 month' <= %(limit)s::date
 order by 1
+"""
+ARCHIVES = """
+select first_date, last_date, archive_file, attached_at from core.archived_partition order by first_date, archived_at
 """
 LOCK = "lock table {table} in share row exclusive mode"
 OUT = "copy (select {columns} from {table}) to stdout"
@@ -100,8 +103,13 @@ def open_dates(conn: psycopg.Connection, first: date, end: date, models: Sequenc
     return row[0] if row else 0
 
 
+def archives(conn: psycopg.Connection) -> list[tuple[date, date, str, datetime | None]]:
+    """First and last date, file, and since when its rows are back."""
+    return conn.execute(ARCHIVES).fetchall()
+
+
 def months_with_rows(conn: psycopg.Connection, limit: date) -> tuple[date, ...]:
-    """First dates of the months that hold something and ended by `limit`."""
+    """First dates of the months that hold something, made or still to be made, and ended by `limit`."""
     return tuple(month for (month,) in conn.execute(MONTHS, {"limit": limit}))
 
 
