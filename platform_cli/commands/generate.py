@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from platform_cli.progress import Bar
 from platform_core.clock import utc_now
 from platform_core.factory.contracts import Factory
 from platform_core.factory.plants import make_plants
@@ -33,16 +34,18 @@ def generate(
     """Write the files of a made-up factory, manifest.json (their order of arrival) and truth.json."""
     zone = make_plants(1, 1)[0].zone
     last = end_date.date() if end_date else utc_now().astimezone(zone).date() - timedelta(days=1)
-    factory = generate_factory(
-        output,
-        days=days,
-        lines=lines,
-        tenants=tenants,
-        seed=seed,
-        end_date=last,
-        records=records,
-        progress=None if as_json else typer.echo,
-    )
+    with Bar("Writing files") as bar:
+        factory = generate_factory(
+            output,
+            days=days,
+            lines=lines,
+            tenants=tenants,
+            seed=seed,
+            end_date=last,
+            records=records,
+            progress=None if as_json else bar.echo,
+            steps=lambda done, of: bar.show(completed=done, total=of),
+        )
     _report(factory, as_json)
 
 

@@ -2,19 +2,22 @@
 
 import json
 import sys
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from platform_cli.progress import INTERRUPTED, Bar, LoadsShown, short
 from platform_core.settings import Settings
 
 if TYPE_CHECKING:
     from platform_core.ingest.reports import IngestReport, LoadedSource
-    from platform_core.ingest.service import Ingest, Progress
+    from platform_core.ingest.service import Ingest
+    from platform_core.ingest.watching import Ended, Watcher
 
 app = typer.Typer()
 
@@ -44,34 +47,75 @@ def ingest(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Land records from files, folders, standard input or a configured source; 1 if a source fails."""
-    asked = [bool(paths), source is not None, watch is not None]
-    if sum(asked) != 1:
-        raise typer.BadParameter("name paths, or --source, or --watch: exactly one of the three.")
+    """Land records from files, folders, standard input or a configured source.
+
+    Rows that cannot be used are kept as rejected and told; the exit code is 1 when a source fails or not one row of it
+    can be used.
+    """
+    _check_usage(paths, source, watch, mapping, guess=guess, strict=strict)
     if guess:
-        if not paths or len(paths) != 1 or paths == ["-"]:
-            raise typer.BadParameter("--guess takes exactly one file.")
         from platform_cli.guessing import guess_file
 
-        guess_file(Settings(), tenant, Path(paths[0]), as_json=as_json)
-        return
-    if watch is not None:
+        guess_file(Settings(), tenant, Path((paths or [""])[0]), as_json=as_json)
+    elif watch is not None:
         _watch(tenant, watch, strict=strict, as_json=as_json)
-        return
-    from platform_core.ingest.service import ingest_files, ingest_source
+    else:
 
-    with _progress() as progress:
-        arrangement = _arranged(tenant, strict=strict, progress=progress)
-        if source is not None:
-            report = ingest_source(arrangement, source)
-        else:
-            report = ingest_files(arrangement, paths or [], mapping=mapping, stdin=sys.stdin.buffer)
-    _print(report, as_json=as_json)
+        def work(arrangement: "Ingest") -> "IngestReport":
+            from platform_core.ingest.service import ingest_files, ingest_source
+
+            if source is not None:
+                return ingest_source(arrangement, source)
+            return ingest_files(arrangement, paths or [], mapping=mapping, stdin=sys.stdin.buffer)
+
+        _land(tenant, work, strict=strict, as_json=as_json)
+
+
+def _check_usage(
+    paths: list[str] | None, source: str | None, watch: Path | None, mapping: str | None, *, guess: bool, strict: bool
+) -> None:
+    if sum([bool(paths), source is not None, watch is not None]) != 1:
+        raise typer.BadParameter("name paths, or --source, or --watch: exactly one of the three.")
+    if guess and (not paths or len(paths) != 1 or paths == ["-"]):
+        raise typer.BadParameter("--guess takes exactly one file.")
+    if guess and (mapping is not None or strict):
+        raise typer.BadParameter("--guess lands nothing, so --mapping and --strict mean nothing with it.")
+    if mapping is not None and source is not None:
+        raise typer.BadParameter("--mapping means nothing with --source: the source's own file names its mapping.")
+    if mapping is not None and watch is not None:
+        raise typer.BadParameter(
+            "--mapping means nothing with --watch: a file in a subfolder called like a mapping is read by it."
+        )
+
+
+def _land(slug: str, work: "Callable[[Ingest], IngestReport]", *, strict: bool, as_json: bool) -> None:
+    """Do the loads of one call, tell of each when it ends, and leave with the exit code that they deserve."""
+    from platform_core.ingest import reports
+
+    with Bar("Opening the warehouse") as bar:
+        shown = LoadsShown(bar, _silent if as_json else partial(_tell, bar))
+        arrangement = _arranged(slug, strict=strict, watcher=shown)
+        try:
+            report, interrupted = work(arrangement), False
+        except KeyboardInterrupt:
+            report, interrupted = reports.report_of(shown.ended), True
+    if as_json:
+        told = reports.as_json(report) | ({"interrupted": True} if interrupted else {})
+        typer.echo(json.dumps(told, ensure_ascii=False))
+    else:
+        _print_total(report)
+    if interrupted:
+        shown.tell_interruption(arrangement)
+        raise typer.Exit(INTERRUPTED)
     if report.failed:
         raise typer.Exit(1)
 
 
-def _arranged(slug: str, *, strict: bool, progress: "Progress | None") -> "Ingest":
+def _silent(one: "Ended") -> None:
+    del one
+
+
+def _arranged(slug: str, *, strict: bool, watcher: "Watcher | None" = None) -> "Ingest":
     from dbt_like_sql.project import load_project
     from platform_core.clock import utc_now
     from platform_core.ingest.service import Ingest
@@ -83,78 +127,52 @@ def _arranged(slug: str, *, strict: bool, progress: "Progress | None") -> "Inges
     warehouse = prepare(settings)
     with transaction(warehouse, read_only=True) as conn:
         tenant = get_tenant(conn, slug)
-    return Ingest(warehouse, settings, load_project(), tenant, utc_now(), strict, progress)
+    ingest = Ingest(warehouse, settings, load_project(), tenant, utc_now(), strict)
+    return ingest if watcher is None else replace(ingest, watcher=watcher)
 
 
-@contextmanager
-def _progress() -> "Generator[Progress | None]":
-    """A line that counts rows on a terminal; nothing in a log, where each load prints its own line."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+def _tell(bar: Bar, one: "Ended") -> None:
+    """A source that has ended, as soon as it has."""
+    from platform_core.ingest.reports import FailedSource, LoadedSource
 
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        TextColumn("{task.fields[rows]}"),
-        TimeElapsedColumn(),
-    )
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Opening the warehouse", rows="", total=None)
-
-        def tell(name: str, rows: int) -> None:
-            bar.update(task, description=_short(name), rows=f"{rows:,} rows")
-
-        yield tell
+    if isinstance(one, LoadedSource):
+        bar.echo("\n".join(_load_lines(one)))
+    elif isinstance(one, FailedSource):
+        hint = f"\n  {one.hint}" if one.hint else ""
+        bar.echo(f"{short(one.name)}: {one.code}: {one.message}{hint}", err=True)
+    else:
+        bar.echo(f"{short(one.name)}: skipped. {one.reason}")
 
 
-def _print(report: "IngestReport", *, as_json: bool) -> None:
-    from platform_core.ingest import reports
-
-    if as_json:
-        typer.echo(json.dumps(reports.as_json(report), ensure_ascii=False))
-        return
-    for load in report.loads:
-        _print_load(load)
-    for skipped in report.skipped:
-        typer.echo(f"{_short(skipped.name)}: skipped. {skipped.reason}")
-    for failed in report.failed:
-        typer.echo(f"{_short(failed.name)}: {failed.code}: {failed.message}", err=True)
-        if failed.hint:
-            typer.echo(f"  {failed.hint}", err=True)
+def _print_total(report: "IngestReport") -> None:
+    outcomes = report.outcomes
     if len(report.loads) != 1:
-        outcomes = report.outcomes
         said = ", ".join(f"{getattr(outcomes, name):,} {name}" for name in _OUTCOMES)
         typer.echo(f"Total: {len(report.loads)} loads, {outcomes.rows_read:,} rows: {said}.")
-    if report.outcomes.rejected:
-        typer.echo("`takt rejects list` shows the rejected rows and what to do.")
+    if outcomes.rejected:
+        typer.echo(
+            f"Warning: {outcomes.rejected:,} of {outcomes.rows_read:,} rows could not be used and are kept: "
+            "`takt rejects list` shows why and what to do."
+        )
     if report.dates:
         first, last = min(report.dates), max(report.dates)
         span = f"{first} to {last}" if last > first else f"{first}"
         typer.echo(f"{len(report.dates)} dates to make anew ({span}): `takt refresh --dirty`.")
 
 
-def _print_load(load: "LoadedSource") -> None:
+def _load_lines(load: "LoadedSource") -> list[str]:
     result = load.result
     said = ", ".join(f"{count:,} {name}" for name in _OUTCOMES if (count := getattr(result.outcomes, name)))
     reasons = ", ".join(f"{code} {count:,}" for code, count in result.rejected_by_code.items())
     left_out = f"; {load.left_out:,} left out by the mapping" if load.left_out else ""
-    typer.echo(
-        f"{_short(load.name)} ({load.mapping}): {result.outcomes.rows_read:,} rows: {said or 'nothing to land'}"
+    lines = [
+        f"{short(load.name)} ({load.mapping}): {result.outcomes.rows_read:,} rows: {said or 'nothing to land'}"
         f"{f' ({reasons})' if reasons else ''}{left_out}."
-    )
-    for warning in result.warnings[:_WARNINGS_SHOWN]:
-        typer.echo(f"  {warning}")
+    ]
+    lines += [f"  {warning}" for warning in result.warnings[:_WARNINGS_SHOWN]]
     if len(result.warnings) > _WARNINGS_SHOWN:
-        typer.echo(f"  and {len(result.warnings) - _WARNINGS_SHOWN} more warnings, with the load in core.load.")
-
-
-def _short(name: str) -> str:
-    """The last two parts of a path: the folder tells what system it is from."""
-    return "/".join(name.split("/")[-2:])
+        lines.append(f"  and {len(result.warnings) - _WARNINGS_SHOWN} more warnings, with the load in core.load.")
+    return lines
 
 
 def _watch(slug: str, folder: Path, *, strict: bool, as_json: bool) -> None:
@@ -162,7 +180,7 @@ def _watch(slug: str, folder: Path, *, strict: bool, as_json: bool) -> None:
     from platform_core.ingest.inbox import Inbox, watch
     from platform_core.ingest.service import inbox_handler
 
-    handle = inbox_handler(_arranged(slug, strict=strict, progress=None), clock=utc_now)
+    handle = inbox_handler(_arranged(slug, strict=strict), clock=utc_now)
     typer.echo(f"Watching {folder}; Ctrl-C ends it.", err=True)
     stop = Event()
     try:

@@ -3,15 +3,19 @@
 import json
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
 
+from platform_cli.progress import INTERRUPTED, Bar, LoadsShown, short
 from platform_core.settings import Settings
 
 if TYPE_CHECKING:
     from platform_core.ingest.rejects import Choice, Reject
+    from platform_core.ingest.reports import IngestReport
+    from platform_core.ingest.watching import Ended
     from platform_core.tenants.contracts import Tenant
     from platform_core.warehouse.connection import Warehouse
 
@@ -111,23 +115,51 @@ def retry(
     from platform_core.ingest.service import Ingest
 
     choice = _choice(ids, every, load, reason, record_type)
-    with _opened(tenant) as (warehouse, owner):
-        ingest = Ingest(warehouse, Settings(), load_project(), owner, utc_now())
-        report = retry_rejects(ingest, choice, mapping=mapping, text=text)
+    with _opened(tenant) as (warehouse, owner), Bar("Trying again") as bar:
+        shown = LoadsShown(bar, _silent if as_json else partial(_tell, bar))
+        ingest = Ingest(warehouse, Settings(), load_project(), owner, utc_now(), watcher=shown)
+        try:
+            report, interrupted = retry_rejects(ingest, choice, mapping=mapping, text=text), False
+        except KeyboardInterrupt:
+            report, interrupted = reports.report_of(shown.ended), True
     if as_json:
-        typer.echo(json.dumps(reports.as_json(report), ensure_ascii=False))
+        told = reports.as_json(report) | ({"interrupted": True} if interrupted else {})
+        typer.echo(json.dumps(told, ensure_ascii=False))
     else:
-        outcomes = report.outcomes
-        typer.echo(
-            f"{outcomes.rows_read:,} rows tried again: {outcomes.rows_read - outcomes.rejected:,} are stored now, "
-            f"{outcomes.rejected:,} stay open."
-        )
-        for failed in report.failed:
-            typer.echo(f"{failed.name}: {failed.code}: {failed.message}", err=True)
-        if report.dates:
-            typer.echo(f"{len(report.dates)} dates to make anew: `takt refresh --dirty`.")
+        _print_retried(report)
+    if interrupted:
+        shown.tell_interruption(ingest)
+        raise typer.Exit(INTERRUPTED)
     if report.failed:
         raise typer.Exit(1)
+
+
+def _silent(one: "Ended") -> None:
+    del one
+
+
+def _tell(bar: Bar, one: "Ended") -> None:
+    """The rejects of one load, as soon as they have been tried again."""
+    from platform_core.ingest.reports import FailedSource, LoadedSource
+
+    if isinstance(one, LoadedSource):
+        outcomes = one.result.outcomes
+        stored = outcomes.rows_read - outcomes.rejected
+        bar.echo(f"{short(one.name)} ({one.mapping}): {stored:,} stored, {outcomes.rejected:,} stay open.")
+    elif isinstance(one, FailedSource):
+        bar.echo(f"{one.name}: {one.code}: {one.message}", err=True)
+
+
+def _print_retried(report: "IngestReport") -> None:
+    outcomes = report.outcomes
+    typer.echo(
+        f"{outcomes.rows_read:,} rows tried again: {outcomes.rows_read - outcomes.rejected:,} are stored now, "
+        f"{outcomes.rejected:,} stay open."
+    )
+    if outcomes.outdated:
+        typer.echo(f"{outcomes.outdated:,} of them are kept as history: something newer has landed since.")
+    if report.dates:
+        typer.echo(f"{len(report.dates)} dates to make anew: `takt refresh --dirty`.")
 
 
 @app.command()

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 from platform_core.factory.bulk import BulkTotals, work_orders_bulk
 from platform_core.factory.contracts import Factory, Json, Period, Plant, SourceFile
@@ -15,7 +15,10 @@ from platform_core.factory.files import write_deliveries, write_manifest, write_
 from platform_core.factory.plants import make_plants
 from platform_core.factory.truth import make_truth
 
+T = TypeVar("T")
 Progress = Callable[[str], None]
+Steps = Callable[[int, int], None]
+"""Called with the number of steps done, and of all."""
 
 
 def generate(
@@ -29,6 +32,7 @@ def generate(
     orders_per_shift: int = 4,
     records: int | None = None,
     progress: Progress | None = None,
+    steps: Steps | None = None,
 ) -> Factory:
     """Write files, `manifest.json` (in order of arrival) and `truth.json` for the `days` dates up to `end_date`.
 
@@ -40,22 +44,37 @@ def generate(
     period = Period(end_date - timedelta(days=days - 1), end_date, orders_per_shift, seed)
     plants = make_plants(tenants, lines)
     say = progress or _say_nothing
-    histories = [make_history(plant, period) for plant in plants]
+    count = _Counter(tenants * (2 + (days if records else 0)), steps)
+    histories = [count.after(make_history(plant, period)) for plant in plants]
     files: list[SourceFile] = []
     for plant in plants:
         files += write_master_data(output, plant)
     dated: list[tuple[date, SourceFile]] = []
     for history in histories:
         say(f"{history.plant.slug}: {len(history.deliveries)} records")
-        dated += write_deliveries(output, history)
+        dated += count.after(write_deliveries(output, history))
     present = sum(len(history.work_orders) for history in histories)
-    bulk, bulk_files = _write_bulk(output, plants, period, max((records or 0) - present, 0), say)
+    bulk, bulk_files = _write_bulk(output, plants, period, max((records or 0) - present, 0), say, count)
     files += [file for _, file in sorted(dated + bulk_files, key=lambda each: each[0])]
     write_manifest(output / "manifest.json", plants, files)
     truth = make_truth(histories, files, bulk)
     truth = {"first_date": period.first.isoformat(), "last_date": period.last.isoformat(), "seed": seed} | truth
     (output / "truth.json").write_text(_dump(truth), encoding="utf-8")
     return Factory(output, plants, period, tuple(files), {each.plant.slug: each.story for each in histories})
+
+
+class _Counter:
+    """Counts steps as they are done."""
+
+    def __init__(self, total: int, tell: Steps | None) -> None:
+        self._total, self._tell, self._done = total, tell, 0
+
+    def after(self, result: T) -> T:
+        """The result of a step, which is done."""
+        self._done += 1
+        if self._tell is not None:
+            self._tell(self._done, self._total)
+        return result
 
 
 def _say_nothing(_: str) -> None:
@@ -83,7 +102,7 @@ def _check(days: int, lines: int, tenants: int, orders_per_shift: int) -> None:
 
 
 def _write_bulk(
-    output: Path, plants: tuple[Plant, ...], period: Period, count: int, say: Progress
+    output: Path, plants: tuple[Plant, ...], period: Period, count: int, say: Progress, done: "_Counter"
 ) -> tuple[dict[str, BulkTotals], list[tuple[date, SourceFile]]]:
     totals: dict[str, BulkTotals] = {}
     files: list[tuple[date, SourceFile]] = []
@@ -99,7 +118,7 @@ def _write_bulk(
             number += 1
             name = f"{plant.slug}/mes/bulk_{day.isoformat()}.jsonl"
             (output / name).parent.mkdir(parents=True, exist_ok=True)
-            written = work_orders_bulk(output / name, [day], share, period.seed, plant=plant)
+            written = done.after(work_orders_bulk(output / name, [day], share, period.seed, plant=plant))
             totals[plant.slug].sums.update(written.sums)
             files.append(
                 (day, SourceFile(plant.slug, name, "takt_mes_work_order", "work_order", {"landed": share}, {}))

@@ -4,6 +4,7 @@ IngestError
 ├── UnknownRecordTypeError   a load names a record type that does not exist
 ├── UnknownTenantError       a load names a tenant that does not exist
 ├── StrictLoadError          a strict load had rows that cannot be used; nothing of it landed
+├── NothingUsableError       not one row of a file or sheet could be used
 ├── NoInputError             a path, pattern or folder holds nothing to read
 ├── NoMappingError           no mapping, or more than one, fits the headers of a file
 └── UnknownRejectError       a reject that does not exist, or is no longer open, was named
@@ -36,6 +37,12 @@ class StrictLoadError(IngestError):
     """A strict load had rows that cannot be used; nothing of it landed."""
 
     code = "ERR_INGEST_STRICT"
+
+
+class NothingUsableError(IngestError):
+    """Not one row of a file, sheet or pull could be used; all are kept as rejected."""
+
+    code = "ERR_INGEST_NOTHING_USABLE"
 
 
 class NoInputError(IngestError):

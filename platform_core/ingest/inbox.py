@@ -190,7 +190,8 @@ class Inbox:
 
     def _finish(self, taken: TakenFile, handle: Handle, now: datetime) -> InboxResult:
         try:
-            report, succeeded = dict(handle(taken)), True
+            report = dict(handle(taken))
+            succeeded = "error" not in report
         except IngestError as error:
             report, succeeded = error_report(error), False
         target = _free(self.folder / (DONE if succeeded else FAILED) / f"{now:%Y%m%dT%H%M%S}-{taken.path.name}")

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID
 
 import psycopg
@@ -16,7 +16,7 @@ from platform_core.ingest.mapping import compile_mapping, find_mapping, reader_o
 from platform_core.ingest.readers import FileOptions, open_reader
 from platform_core.ingest.readers.json_reader import parse_record
 from platform_core.ingest.record_types import stored_key
-from platform_core.ingest.reports import FailedSource, IngestReport, LoadedSource
+from platform_core.ingest.reports import FailedSource, IngestReport, LoadedSource, report_of
 from platform_core.ingest.service import Ingest
 from platform_core.ingest.store import rejects as store
 from platform_core.ingest.store.records import microseconds
@@ -102,16 +102,18 @@ def retry_rejects(
         raise UnknownRejectError("No open reject fits that choice.", hint="`takt rejects list` shows what is open.")
     if text is not None and len(found) != 1:
         raise UnknownRejectError(f"A text can replace one reject's, and {len(found)} are chosen.")
-    loads: list[LoadedSource] = []
-    failed: list[FailedSource] = []
-    for rejects in _by_load(found):
+    groups = _by_load(found)
+    ingest.watcher.expect(len(groups))
+    ended: list[LoadedSource | FailedSource] = []
+    for rejects in groups:
         try:
-            loads.append(_retry(ingest, rejects, mapping or rejects[0].mapping_name, text))
+            ended.append(_retry(ingest, rejects, mapping or rejects[0].mapping_name, text))
         except WarehouseError:
             raise
         except TaktError as error:
-            failed.append(FailedSource.of(rejects[0].source_name, error))
-    return IngestReport(tuple(loads), tuple(failed))
+            ended.append(FailedSource.of(rejects[0].source_name, error))
+        ingest.watcher.end(ended[-1])
+    return report_of(ended)
 
 
 def _by_load(found: Sequence[Reject]) -> list[list[Reject]]:
@@ -167,7 +169,7 @@ def _as_it_came(record: MappedRecord, reject: Reject, stored: tuple[int, int] | 
     version = microseconds(reject.created_at)
     # A later row of the same load, which has the same moment, is newer all the same.
     is_older = stored is not None and stored[0] == version and stored[1] > reject.source_row
-    return replace(record, source_version=version - 1 if is_older else version)
+    return record._replace(source_version=version - 1 if is_older else version)
 
 
 def read_again(reject: Reject, text: str, mapping: MappingFile) -> SourceRow | Rejection:

@@ -7,6 +7,7 @@ from typing import Any
 
 from dbt_like_sql.errors import TaktError
 from platform_core.ingest.contracts import LoadResult, Outcomes
+from platform_core.ingest.errors import NothingUsableError
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,12 @@ class LoadedSource:
     mapping: str
     result: LoadResult
     left_out: int = 0
+
+    @property
+    def is_useless(self) -> bool:
+        """Whether it had rows, and none of them could be used."""
+        outcomes = self.result.outcomes
+        return 0 < outcomes.rejected == outcomes.rows_read
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,28 @@ class IngestReport:
     def dates(self) -> tuple[date, ...]:
         """Production dates that any load made dirty."""
         return tuple(sorted({day for load in self.loads for day in load.result.dates}))
+
+
+def report_of(ended: Iterable[LoadedSource | FailedSource | SkippedSource]) -> IngestReport:
+    """The report of sources in the order in which they ended."""
+    all_ = list(ended)
+    return IngestReport(
+        tuple(one for one in all_ if isinstance(one, LoadedSource)),
+        tuple(one for one in all_ if isinstance(one, FailedSource)),
+        tuple(one for one in all_ if isinstance(one, SkippedSource)),
+    )
+
+
+def useless(load: LoadedSource) -> FailedSource:
+    """The failure of a source of which no row could be used: most often it was read by the wrong mapping."""
+    reasons = ", ".join(f"{code} {count:,}" for code, count in load.result.rejected_by_code.items())
+    error = NothingUsableError(
+        f"Not one of its {load.result.outcomes.rows_read:,} rows could be used ({reasons}). "
+        f"Is `{load.mapping}` the right mapping for it?",
+        hint=f"`takt rejects list --load {load.result.load_id}` shows why; mend the mapping or choose another, then "
+        f"`takt rejects retry --load {load.result.load_id}` (with --mapping NAME for another).",
+    )
+    return FailedSource.of(load.name, error)
 
 
 def add_outcomes(many: Iterable[Outcomes]) -> Outcomes:

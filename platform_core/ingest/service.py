@@ -28,6 +28,7 @@ from platform_core.ingest.reports import FailedSource, IngestReport, LoadedSourc
 from platform_core.ingest.sources import find_source, open_source
 from platform_core.ingest.store import loads as load_store
 from platform_core.ingest.store import rejects as reject_store
+from platform_core.ingest.watching import NOBODY, Record, Watcher
 from platform_core.settings import Settings
 from platform_core.tenants.contracts import Tenant
 from platform_core.warehouse.connection import Warehouse, transaction
@@ -37,9 +38,6 @@ STANDARD_INPUT = "standard input"
 SEED_SYSTEM = "seed"
 SEED_VERSION = 0
 """Below every version that a real source gives, so that shipped master data never wins over a plant's own."""
-
-Progress = Callable[[str, int], None]
-"""Called with the source's name and the number of its rows dealt with so far."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class Ingest:
     tenant: Tenant
     now: datetime
     strict: bool = False
-    progress: Progress | None = None
+    watcher: Watcher = NOBODY
 
     def load(self, chosen: Chosen, *, name: str | None = None) -> LoadedSource:
         """Land one table."""
@@ -82,7 +80,7 @@ class Ingest:
 
         Rejects of the same records that are older than what is stored now go off the list.
         """
-        tell = self.progress
+        self.watcher.advance(request.source_name, 0)
         result = land(
             self.warehouse,
             self.settings,
@@ -91,7 +89,7 @@ class Ingest:
             items,
             now=self.now,
             retried=retried,
-            progress=None if tell is None else lambda rows: tell(request.source_name, rows),
+            progress=lambda rows: self.watcher.advance(request.source_name, rows),
         )
         with transaction(self.warehouse) as conn:
             dated = RECORD_TYPES[request.record_type].dated
@@ -137,31 +135,27 @@ def _ingest_all(
     names: dict[Path, str],
     named: Mapping | None,
 ) -> IngestReport:
-    loads: list[LoadedSource] = []
-    failed: list[FailedSource] = []
-    skipped: list[SkippedSource] = []
+    record = Record(ingest.watcher)
     chosen: list[tuple[str | None, Chosen]] = []
     for file in files:
         shown = names.get(file.path, str(file.path))
         try:
             found = choose(file.path, candidates) if named is None else opened(file.path, named)
         except NoMappingError as error:
-            if file.asked:
-                failed.append(FailedSource.of(shown, error))
-            else:
-                skipped.append(SkippedSource(shown, error.message))
+            record.end(FailedSource.of(shown, error) if file.asked else SkippedSource(shown, error.message))
         except TaktError as error:
-            failed.append(FailedSource.of(shown, error))
+            record.end(FailedSource.of(shown, error))
         else:
             chosen += [(names.get(file.path), one) for one in found]
+    ingest.watcher.expect(len(chosen))
     for place, (name, one) in enumerate(sorted(chosen, key=lambda pair: pair[1].mapping.kind.dated)):
         try:
-            loads.append(ingest.later(place).load(one, name=name))
+            record.end(ingest.later(place).load(one, name=name))
         except WarehouseError:
             raise
         except TaktError as error:
-            failed.append(FailedSource.of(name or one.reader.name, error))
-    return IngestReport(tuple(loads), tuple(failed), tuple(skipped))
+            record.end(FailedSource.of(name or one.reader.name, error))
+    return record.report()
 
 
 @contextmanager
@@ -190,18 +184,26 @@ def ingest_file(
     else:
         found = choose(path, list_mappings(ingest.settings, slug))
     names = [one.reader.name.replace(str(path), str(original or path), 1) for one in found]
-    loads = [ingest.later(place).load(one, name=names[place]) for place, one in enumerate(found)]
-    return IngestReport(tuple(loads))
+    record = Record(ingest.watcher)
+    for place, one in enumerate(found):
+        record.end(ingest.later(place).load(one, name=names[place]))
+    return record.report()
 
 
 def inbox_handler(ingest: Ingest, *, clock: Callable[[], datetime]) -> Handle:
-    """What an inbox does with a file; a subfolder that is called like a mapping says which one its files need."""
+    """What an inbox does with a file; a subfolder that is called like a mapping says which one its files need.
+
+    The report of a file of which no row could be used has an `error`, as that of a file that could not be read.
+    """
     known = {mapping.name for mapping in list_mappings(ingest.settings, ingest.tenant.slug)}
 
     def handle(taken: TakenFile) -> Mapping_[str, Any]:
         mapping = taken.folder if taken.folder in known else None
         arrived = replace(ingest, now=clock())
-        return as_json(ingest_file(arrived, taken.path, mapping=mapping, original=taken.original))
+        report = ingest_file(arrived, taken.path, mapping=mapping, original=taken.original)
+        for one in report.failed:
+            return {**as_json(report), "error": one.code, "message": one.message, "hint": one.hint}
+        return as_json(report)
 
     return handle
 
@@ -218,14 +220,22 @@ def ingest_source(ingest: Ingest, name: str) -> IngestReport:
     if source.incremental:
         with transaction(ingest.warehouse, read_only=True) as conn:
             mark = load_store.watermark(conn, tenant=tenant, source_name=source.name)
-    loads: list[LoadedSource] = []
-    for place, reader in enumerate(open_source(source, watermark=mark)):
-        loads.append(ingest.later(place).load(Chosen(reader, source.mapping)))
+    record = Record(ingest.watcher)
+    readers = open_source(source, watermark=mark)
+    ingest.watcher.expect(len(readers))
+    for place, reader in enumerate(readers):
+        record.end(ingest.later(place).load(Chosen(reader, source.mapping)))
         seen = getattr(reader, "watermark", None)
         if source.incremental and seen is not None and seen != mark:
             with transaction(ingest.warehouse) as conn:
                 load_store.move_watermark(conn, tenant=tenant, source_name=source.name, watermark=str(seen))
-    return IngestReport(tuple(loads))
+    return record.report()
+
+
+def rows_committed(ingest: Ingest, name: str) -> int:
+    """The rows that this call's load of a source has stored so far, however it ended."""
+    with transaction(ingest.warehouse, read_only=True) as conn:
+        return load_store.rows_of_last(conn, tenant=ingest.tenant.id, source_name=name, since=ingest.now)
 
 
 def load_seeds(
@@ -259,7 +269,7 @@ def load_seeds(
 
 def _with_version(items: Iterable[MappedRecord | Rejection], version: int | None) -> Iterator[MappedRecord | Rejection]:
     for item in items:
-        yield replace(item, source_version=version) if isinstance(item, MappedRecord) else item
+        yield item._replace(source_version=version) if isinstance(item, MappedRecord) else item
 
 
 def _has_landed(warehouse: Warehouse, request: LoadRequest) -> bool:

@@ -88,6 +88,20 @@ def test_rejected_rows_are_listed_shown_mended_and_dismissed(takt: Takt, tmp_pat
     assert "0 rejected rows." in takt("rejects", "list").stdout
 
 
+def test_a_file_of_which_no_row_can_be_used_fails_and_says_what_to_do(takt: Takt, tmp_path: Path) -> None:
+    takt("ingest", orders(tmp_path / "orders.csv", 9), "--guess")
+    failed = takt("ingest", orders(tmp_path / "bad.csv", 1, 2), exit_code=1)
+    assert (
+        "bad.csv: ERR_INGEST_NOTHING_USABLE: Not one of its 2 rows could be used (TOTAL_MISMATCH 2)." in failed.output
+    )
+    assert "Is `orders` the right mapping for it?" in failed.output
+    assert "takt rejects list --load" in failed.output
+    told = takt("ingest", orders(tmp_path / "partly.csv", 9, 2)).stdout
+    assert "Warning: 1 of 2 rows could not be used and are kept: `takt rejects list`" in told
+    report = json.loads(takt("ingest", tmp_path / "bad.csv", "--json", exit_code=1).stdout)
+    assert [one["code"] for one in report["failed"]] == ["ERR_INGEST_NOTHING_USABLE"]
+
+
 def test_standard_input_and_strictness(takt: Takt) -> None:
     lines = "\n".join(json.dumps(work_order(f"WO-{n}", good_qty=1390 + n).payload) for n in range(2))
     failed = takt("ingest", "-", "--strict", stdin=lines, exit_code=1)
@@ -99,7 +113,17 @@ def test_standard_input_and_strictness(takt: Takt) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("a.csv", "--source", "x"), ("--guess",), ("-", "--guess"), ("a.csv", "b.csv", "--guess")],
+    [
+        (),
+        ("a.csv", "--source", "x"),
+        ("--guess",),
+        ("-", "--guess"),
+        ("a.csv", "b.csv", "--guess"),
+        ("--source", "x", "--mapping", "takt_order"),
+        ("--watch", "x", "--mapping", "takt_order"),
+        ("a.csv", "--guess", "--mapping", "takt_order"),
+        ("a.csv", "--guess", "--strict"),
+    ],
 )
 def test_what_does_not_fit_together_is_bad_usage(takt: Takt, arguments: tuple[str, ...]) -> None:
     takt("ingest", *arguments, exit_code=2)

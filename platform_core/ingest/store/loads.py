@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -56,6 +57,12 @@ select exists (
         and mapping_digest = %(mapping_digest)s and status = 'succeeded'
 )
 """
+ROWS_OF_LAST: Final = """
+select rows_read from core.load
+where tenant_id = %(tenant)s and source_name = %(source_name)s and started_at >= %(since)s
+order by started_at desc
+limit 1
+"""
 WATERMARK: Final = """
 select watermark from core.source_watermark where tenant_id = %(tenant)s and source_name = %(source_name)s
 """
@@ -97,6 +104,13 @@ def has_landed(conn: psycopg.Connection, request: LoadRequest) -> bool:
     """Whether the same source with the same digest was loaded before, and ended well."""
     row = conn.execute(HAS_LANDED, asdict(request)).fetchone()
     return bool(row and row[0])
+
+
+def rows_of_last(conn: psycopg.Connection, *, tenant: UUID, source_name: str, since: datetime) -> int:
+    """The rows that the newest load of a source has committed; 0 when none has begun since then."""
+    values = {"tenant": tenant, "source_name": source_name, "since": since}
+    row = conn.execute(ROWS_OF_LAST, values).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def watermark(conn: psycopg.Connection, *, tenant: UUID, source_name: str) -> str | None:
