@@ -130,6 +130,28 @@ def test_init_prepares_an_existing_server_and_remembers_it(home: Settings) -> No
         assert "cannot be used" in finding(gone, "server", "broken")["message"]
 
 
+def test_init_moves_a_tenant_to_another_zone_only_when_asked(home: Settings, tmp_path: Path) -> None:
+    night = tmp_path / "night.jsonl"
+    order: dict[str, Any] = {"work_order_id": "WO-1", "line_code": "L01", "product_code": "P001"}
+    order |= {"start_time": "2026-03-09T01:00:00+09:00", "end_time": "2026-03-09T07:00:00+09:00"}
+    night.write_text(json.dumps(order | {"total_qty": 10, "good_qty": 10, "defect_qty": 0}) + "\n", encoding="utf-8")
+    assert takt(home, "init", "--tenant", "plant").exit_code == 0
+    assert takt(home, "ingest", str(night), "--mapping", "takt_mes_work_order", "--tenant", "plant").exit_code == 0
+    trace_of = ("trace", "staging.stg_work_order", "--tenant", "plant", "--json")
+    assert takt_process(home, "refresh", "--dirty").returncode == 0
+    assert [row["key"]["date"] for row in report_of(takt(home, *trace_of))["rows"]] == ["2026-03-09"]
+
+    unasked = report_of(takt(home, "init", "--tenant", "plant", "--json"))
+    assert (unasked["rezoned"], unasked["tenants"][-1]["timezone"]) == ([], "Asia/Seoul")
+    moved = report_of(takt(home, "init", "--tenant", "plant", "--timezone", "Europe/Berlin", "--json"))
+    assert moved["tenants"][-1]["timezone"] == "Europe/Berlin"
+    assert moved["rezoned"][0]["records"] == 1
+    assert moved["rezoned"][0]["dates"] == ["2026-03-08", "2026-03-09"]
+    assert takt_process(home, "refresh", "--dirty").returncode == 0
+    assert [row["key"]["date"] for row in report_of(takt(home, *trace_of))["rows"]] == ["2026-03-08"]
+    assert takt(home, "init", "--timezone", "Europe/Berlin").exit_code == 2
+
+
 def test_a_tenant_in_no_known_zone_is_refused(home: Settings) -> None:
     done = takt_process(home, "init", "--tenant", "mars", "--timezone", "Mars/Olympus")
     assert done.returncode == 1
