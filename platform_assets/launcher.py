@@ -10,6 +10,8 @@ from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, Wor
 HOST_TAG = "takt/host"
 """The machine of a run that the command line executes itself; nobody else can say whether its process lives."""
 
+GONE = "The process that executed the run is gone."
+
 _CLOCK_SLACK_SECONDS = 2.0
 
 
@@ -29,7 +31,7 @@ class WatchedRunLauncher(DefaultRunLauncher):
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
         """RUNNING, or FAILED when the process that executes the run no longer exists."""
         if self.has_instance and process_is_gone(self._instance, run):
-            return CheckRunHealthResult(WorkerStatus.FAILED, "The process that executed the run is gone.")
+            return CheckRunHealthResult(WorkerStatus.FAILED, GONE)
         return CheckRunHealthResult(WorkerStatus.RUNNING)
 
 
@@ -52,7 +54,7 @@ def fail_dead_runs(instance: DagsterInstance) -> tuple[str, ...]:
     dead: list[str] = []
     for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING])):
         if process_is_gone(instance, run):
-            instance.report_run_failed(run, "The process that executed the run is gone.")
+            instance.report_run_failed(run, GONE)
             dead.append(run.run_id)
     return tuple(dead)
 

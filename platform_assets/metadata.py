@@ -47,6 +47,8 @@ def model_metadata(model: Model, lineage: Lineage, assets: Sequence[dg.AssetKey]
                 for path in (model.path, model.path.with_suffix(".yml"))
             ]
         ),
+        "definition": dg.MetadataValue.url(model.path.as_uri()),
+        "contract": dg.MetadataValue.url(model.path.with_suffix(".yml").as_uri()),
         "grain": ", ".join(model.spec.grain),
         "query": dg.MetadataValue.md(f"```sql\n{model.sql.strip()}\n```"),
         "trace": f"takt trace {model.relation}",

@@ -1,6 +1,8 @@
 """Asks the configured sources of a record type, for every tenant."""
 
 from dataclasses import asdict, dataclass
+from datetime import date
+from typing import TYPE_CHECKING
 
 from dbt_like_sql.errors import TaktError
 from dbt_like_sql.project import Project
@@ -10,6 +12,9 @@ from platform_core.tenants.contracts import Tenant
 from platform_core.tenants.service import list_tenants
 from platform_core.warehouse.connection import transaction
 from platform_core.warehouse.errors import WarehouseError
+
+if TYPE_CHECKING:
+    from platform_core.ingest.sources import Source
 
 
 @dataclass(frozen=True)
@@ -35,9 +40,12 @@ class Pull:
         return {name: count for name, count in asdict(self.outcomes).items() if count}
 
 
-def pull_sources(warehouse: WarehouseAccess, project: Project, record_type: str) -> Pull:
+def pull_sources(
+    warehouse: WarehouseAccess, project: Project, record_type: str, *, dates: tuple[date, date] | None = None
+) -> Pull:
     """Pull every tenant's sources of the record type, each from where its last pull ended.
 
+    With `dates`, the first and the last, a source that can be asked for dates gives those instead.
     A source that fails does not keep the others from being asked. Raises WarehouseError.
     """
     with transaction(warehouse.open(), read_only=True) as conn:
@@ -45,10 +53,11 @@ def pull_sources(warehouse: WarehouseAccess, project: Project, record_type: str)
     asked, outcomes = 0, list[Outcomes]()
     failures: list[SourceFailure] = []
     for tenant in tenants:
-        for name in _sources(warehouse, tenant, record_type, failures):
+        for source in _sources(warehouse, tenant, record_type, failures):
             asked += 1
+            name = source.name
             try:
-                outcomes.append(_pull(warehouse, project, tenant, name))
+                outcomes.append(_pull(warehouse, project, tenant, name, dates if source.has_dates else None))
             except WarehouseError:
                 raise
             except TaktError as error:
@@ -56,8 +65,10 @@ def pull_sources(warehouse: WarehouseAccess, project: Project, record_type: str)
     return Pull(asked, _sum(outcomes), tuple(failures))
 
 
-def _sources(warehouse: WarehouseAccess, tenant: Tenant, record_type: str, failures: list[SourceFailure]) -> list[str]:
-    """Names of the tenant's sources of the record type; a broken file goes to `failures`."""
+def _sources(
+    warehouse: WarehouseAccess, tenant: Tenant, record_type: str, failures: list[SourceFailure]
+) -> "list[Source]":
+    """The tenant's sources of the record type; a broken file goes to `failures`."""
     folder = warehouse.settings.home / "tenants" / tenant.slug / "sources"
     if not folder.is_dir():  # most installations: spares the import of every reader
         return []
@@ -68,14 +79,16 @@ def _sources(warehouse: WarehouseAccess, tenant: Tenant, record_type: str, failu
     except TaktError as error:
         failures.append(SourceFailure(tenant.slug, "sources", str(error)))
         return []
-    return [source.name for source in sources if source.mapping.record_type == record_type]
+    return [source for source in sources if source.mapping.record_type == record_type]
 
 
-def _pull(warehouse: WarehouseAccess, project: Project, tenant: Tenant, name: str) -> Outcomes:
+def _pull(
+    warehouse: WarehouseAccess, project: Project, tenant: Tenant, name: str, dates: tuple[date, date] | None
+) -> Outcomes:
     from platform_core.ingest.service import Ingest, ingest_source
 
     ingest = Ingest(warehouse.open(), warehouse.settings, project, tenant, warehouse.now())
-    return ingest_source(ingest, name).outcomes
+    return ingest_source(ingest, name, dates=dates).outcomes
 
 
 def _sum(many: list[Outcomes]) -> Outcomes:

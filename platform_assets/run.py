@@ -18,9 +18,10 @@ from platform_assets import store
 from platform_assets.dirty_plan import PlannedRun, plan
 from platform_assets.environment import settings_in_force
 from platform_assets.errors import DatesNotHeldError, UnknownAssetError
+from platform_assets.executions import remember
 from platform_assets.instance import open_instance
 from platform_assets.jobs import DAILY, DIMENSIONS
-from platform_assets.launcher import fail_dead_runs, host_tag
+from platform_assets.launcher import GONE, fail_dead_runs, host_tag
 from platform_assets.location import build_definitions
 from platform_assets.metadata import relation_key
 from platform_assets.partitions import DateRange, range_tags
@@ -97,7 +98,8 @@ def _session(settings: Settings) -> "Generator[_Session]":
     with settings_in_force(settings):
         warehouse = WarehouseAccess().open(project)
     with open_instance(settings) as instance:
-        fail_dead_runs(instance)
+        for run_id in fail_dead_runs(instance):
+            remember(instance, warehouse, run_id, GONE)
         yield _Session(settings, warehouse, project, build_definitions(project), instance)
 
 
@@ -157,14 +159,17 @@ class _Session:
         total = len(keys) if keys else len(list(job.asset_layer.executable_asset_keys))
         gatherer = Gatherer(total, dates, progress)
         self.instance.add_event_listener(run_id, gatherer)
-        result = job.execute_in_process(
-            run_config=_QUIET,
-            instance=self.instance,
-            asset_selection=list(keys) if keys else None,
-            run_id=run_id,
-            tags={**(range_tags(dates) if dates else {}), **host_tag(), "takt/asked_by": "command line"},
-            raise_on_error=False,
-        )
+        try:
+            result = job.execute_in_process(
+                run_config=_QUIET,
+                instance=self.instance,
+                asset_selection=list(keys) if keys else None,
+                run_id=run_id,
+                tags={**(range_tags(dates) if dates else {}), **host_tag(), "takt/asked_by": "command line"},
+                raise_on_error=False,
+            )
+        finally:  # also when it is interrupted; a daemon, whose sensors do the same, need not be there
+            remember(self.instance, self.warehouse, run_id)
         failures = list(gatherer.failures)
         if not result.success and not failures:
             failures.append(Failure(None, str(dates) if dates else None, job_name, "The run failed; the UI shows why."))

@@ -1,4 +1,4 @@
-"""What starts runs when something happens: dirty dates, files in the inbox; and what remembers failed runs."""
+"""What starts runs when something happens: dirty dates, files in the inbox; and what remembers how runs ended."""
 
 # Dagster leaves type parameters of some decorators open.
 # pyright: reportUnknownMemberType=false
@@ -14,7 +14,7 @@ from dbt_like_sql.project import Project
 from platform_assets import store
 from platform_assets.assets.inbox import waiting_files
 from platform_assets.dirty_plan import PlannedRun, fingerprint, fingerprint_of_files, plan
-from platform_assets.failures import failed_run
+from platform_assets.executions import remember
 from platform_assets.jobs import DAILY, DIMENSIONS, INBOX
 from platform_assets.metadata import relation_key
 from platform_assets.partitions import range_tags
@@ -47,7 +47,12 @@ def sensors(
     """Every sensor of this installation."""
     dated = [job for job in jobs if job.name in (DAILY, DIMENSIONS)]
     inbox = [job for job in jobs if job.name == INBOX]
-    return [dirty_dates_sensor(project, zones, first_date, dated), inbox_sensor(inbox), failed_runs_sensor()]
+    return [
+        dirty_dates_sensor(project, zones, first_date, dated),
+        inbox_sensor(inbox),
+        failed_runs_sensor(),
+        completed_runs_sensor(),
+    ]
 
 
 def dirty_dates_sensor(
@@ -118,12 +123,27 @@ def failed_runs_sensor() -> dg.SensorDefinition:
         description="Writes every failed run into bi.etl_job_executions, from which takt status reports it.",
     )
     def failed_runs(context: dg.RunFailureSensorContext, warehouse: WarehouseResource) -> None:
-        failed = failed_run(context.instance, context.dagster_run, context.failure_event.message or "It failed.")
-        context.log.error("Run %s of %s failed: %s", failed.run_id, failed.job_name, failed.error)
-        with transaction(warehouse.open()) as conn:
-            store.record_failed_run(conn, failed)
+        run = context.dagster_run
+        error = remember(context.instance, warehouse.open(), run.run_id, context.failure_event.message)
+        context.log.error("Run %s of %s failed: %s", run.run_id, run.job_name, error)
 
     return failed_runs
+
+
+def completed_runs_sensor() -> dg.SensorDefinition:
+    """Remembers the runs that went well, so that the warehouse itself can tell when what was made."""
+
+    @dg.run_status_sensor(
+        run_status=dg.DagsterRunStatus.SUCCESS,
+        name="completed_runs",
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        minimum_interval_seconds=30,
+        description="Writes every completed run into bi.etl_job_executions.",
+    )
+    def completed_runs(context: dg.RunStatusSensorContext, warehouse: WarehouseResource) -> None:
+        remember(context.instance, warehouse.open(), context.dagster_run.run_id)
+
+    return completed_runs
 
 
 def _request(run: PlannedRun) -> dg.RunRequest:

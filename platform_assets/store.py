@@ -93,32 +93,36 @@ def due_marks(conn: psycopg.Connection, now: datetime) -> tuple[DueMark, ...]:
     return tuple(DueMark(*row) for row in conn.execute(DUE_MARKS, {"now": now}))
 
 
-RECORD_FAILED_RUN = """
-insert into bi.etl_job_executions
+RECORD_EXECUTION = """
+insert into bi.etl_job_executions as known
     (run_id, job_name, status, first_date, last_date, error_message, started_at, ended_at, metadata)
 values
-    (%(run_id)s, %(job_name)s, 'failed', %(first_date)s, %(last_date)s, %(error)s, %(started_at)s, %(ended_at)s,
+    (%(run_id)s, %(job_name)s, %(status)s, %(first_date)s, %(last_date)s, %(error)s, %(started_at)s, %(ended_at)s,
      %(metadata)s)
 on conflict (run_id) do update set
-    status = excluded.status, error_message = excluded.error_message, ended_at = excluded.ended_at
+    status = excluded.status, error_message = excluded.error_message,
+    started_at = coalesce(excluded.started_at, known.started_at), ended_at = excluded.ended_at,
+    metadata = excluded.metadata
 """
 
 
-class FailedRun(NamedTuple):
-    """A run of the orchestrator that failed; times in UTC."""
+class Execution(NamedTuple):
+    """A run of the orchestrator; times in UTC."""
 
     run_id: str
     job_name: str
+    status: str
     first_date: date | None
     last_date: date | None
-    error: str
+    error: str | None
     started_at: datetime | None
-    ended_at: datetime
+    ended_at: datetime | None
     steps: tuple[str, ...]
+    """Those that failed."""
 
 
-def record_failed_run(conn: psycopg.Connection, run: FailedRun) -> None:
+def record_execution(conn: psycopg.Connection, run: Execution) -> None:
     """Remember it; again for the same run renews what is known."""
-    values = run._asdict() | {"metadata": Jsonb({"steps": list(run.steps)})}
+    values = run._asdict() | {"metadata": Jsonb({"failed_steps": list(run.steps)} if run.steps else {})}
     del values["steps"]
-    conn.execute(RECORD_FAILED_RUN, values)
+    conn.execute(RECORD_EXECUTION, values)

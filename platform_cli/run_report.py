@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,27 @@ if TYPE_CHECKING:
     from platform_assets.summary import Progress, RunSummary, StepDone
 
 _SHOWN_FAILURES = 20
+
+
+def _refuse_tenant(slug: str | None) -> None:
+    if slug is not None:
+        raise typer.BadParameter(
+            "a run makes its dates for all tenants: a date is one partition, and its verdict is the worst over tenants,"
+            f" so a run for {slug} alone would say of the date what holds for {slug} only."
+            " Leave the option out; what did not change comes out as it was."
+        )
+
+
+WholeDates = Annotated[
+    str | None,
+    typer.Option(
+        "--tenant",
+        metavar="SLUG",
+        callback=_refuse_tenant,
+        help="Refused: a date is one partition of all tenants, with one verdict, and is made for all of them.",
+    ),
+]
+"""The option that other commands have, where it cannot be."""
 
 
 @contextmanager

@@ -42,7 +42,8 @@ def _raw_asset(
         owners=["team:data"],
         description=(
             f"Records of type {kind.name} in {table}, as they arrived.{read_by} Materializing it pulls its configured"
-            " sources and counts what has landed; without a source it only counts."
+            " sources and counts what has landed; without a source it only counts. Scheduled runs, and those of today,"
+            " pull what is new; past dates that a person chooses are pulled as dates, where the source names one."
         ),
         metadata=raw_metadata(kind),
         check_specs=[
@@ -54,7 +55,7 @@ def _raw_asset(
     )
     def land(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
         dates = dates_of(context) if partitions else None
-        pull = pull_sources(warehouse, project, kind.name)
+        pull = pull_sources(warehouse, project, kind.name, dates=_chosen(context, dates, today(warehouse)))
         for failure in pull.failures:
             context.log.error("Source %s of %s: %s", failure.source, failure.tenant, failure.reason)
         return dg.MaterializeResult(
@@ -63,6 +64,14 @@ def _raw_asset(
         )
 
     return land
+
+
+def _chosen(
+    context: dg.AssetExecutionContext, dates: Sequence[date] | None, today: date
+) -> tuple[date, date] | None:
+    """The past dates that a person, not a schedule or a sensor, wants; None where what is new is wanted."""
+    by_itself = {SCHEDULE_NAME_TAG, SENSOR_NAME_TAG} & context.run.tags.keys()
+    return None if by_itself or not dates or dates[-1] >= today else (dates[0], dates[-1])
 
 
 def _pulled(pull: Pull) -> dict[str, Any]:

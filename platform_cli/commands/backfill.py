@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from platform_cli.run_report import WholeDates
 from platform_core.settings import Settings
 
 app = typer.Typer()
@@ -20,6 +21,7 @@ def backfill(
             help="Only this model, or Dagster's selection syntax (`*bi/mv_oee_daily`, `group:marts`); may be repeated."
         ),
     ] = None,
+    _tenant: WholeDates = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Make all tables anew for a range of production dates, as one run that the Dagster UI shows; 1 if a date fails."""

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from platform_cli.run_report import WholeDates
 from platform_core.settings import Settings
 
 app = typer.Typer()
@@ -15,6 +16,7 @@ def refresh(
     what: Annotated[str, typer.Argument(help="`today`, or a production date.")] = "today",
     day: Annotated[str | None, typer.Option("--date", help="A production date (2026-01-31).")] = None,
     dirty: Annotated[bool, typer.Option("--dirty", help="Exactly the dates that something has changed.")] = False,
+    _tenant: WholeDates = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Make today, one date, or every dirty date anew; 1 if a date fails."""

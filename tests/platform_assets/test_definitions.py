@@ -5,16 +5,21 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import dagster as dg
 import pytest
 from dagster._core.definitions.partitions.context import partition_loading_context
+from dagster._utils.schedules import schedule_execution_time_iterator
 
 from dbt_like_sql.project import load_project
 from platform_assets.environment import settings_in_force
 from platform_assets.location import build_definitions
+from platform_assets.schedules import schedules
 from platform_core.ingest.record_types import RECORD_TYPES
 from platform_core.settings import Settings
+from platform_core.status import timetable
 from platform_core.tenants.service import create_tenant
 from platform_core.warehouse.connection import transaction
 from platform_core.warehouse.rules import rules_of
@@ -148,6 +153,8 @@ def test_an_asset_tells_columns_lineage_owner_and_files(definitions: dg.Definiti
     assert (spec.group_name, spec.owners, spec.kinds) == ("facts", [model.spec.owner], {"sql", "postgres", "gold"})
     files = spec.metadata["dagster/code_references"].code_references
     assert [each.label for each in files] == ["fact_daily_production.sql", "fact_daily_production.yml"]
+    links = [spec.metadata[name].url for name in ("definition", "contract")]
+    assert [Path(url2pathname(urlsplit(link).path)) for link in links] == [model.path, model.path.with_suffix(".yml")]
 
 
 def test_the_daily_refresh_asks_for_yesterday_and_today_of_its_plant(definitions: dg.Definitions) -> None:
@@ -158,6 +165,51 @@ def test_the_daily_refresh_asks_for_yesterday_and_today_of_its_plant(definitions
     assert len(requests) == 1
     wanted = dg.PartitionKeyRange("2026-03-09", "2026-03-10")
     assert requests[0].partition_key_range == wanted
+
+
+def _tick(schedule: dg.ScheduleDefinition, at: datetime) -> dg.RunRequest:
+    """The one run that a schedule asks for at a moment at which it is due."""
+    due = next(schedule_execution_time_iterator(at.timestamp(), schedule.cron_schedule, schedule.execution_timezone))
+    assert due == at
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=due)
+        [request] = schedule.evaluate_tick(context).run_requests or []
+    return request
+
+
+def test_the_hourly_refresh_asks_for_today_of_every_plant(definitions: dg.Definitions) -> None:
+    at = datetime(2026, 3, 9, 16, 5, tzinfo=UTC)  # 01:05 on the 10th in Seoul, 11:05 on the 9th in Chicago
+    alone = _tick(definitions.resolve_schedule_def("hourly_refresh"), at)
+    assert alone.partition_key_range == dg.PartitionKeyRange("2026-03-10", "2026-03-10")
+    both = {each.name: each for each in schedules(("America/Chicago", "Asia/Seoul"), at)}
+    assert _tick(both["hourly_refresh"], at).partition_key_range == dg.PartitionKeyRange("2026-03-09", "2026-03-10")
+
+
+@pytest.mark.parametrize(
+    ("name", "job", "at"),
+    [
+        ("master_data", "dimensions", datetime(2026, 3, 9, 16, 30, tzinfo=UTC)),
+        ("maintenance_schedule", "maintenance", datetime(2026, 3, 9, 18, 30, tzinfo=UTC)),
+    ],
+)
+def test_what_is_done_each_night_has_no_dates(definitions: dg.Definitions, name: str, job: str, at: datetime) -> None:
+    schedule = definitions.resolve_schedule_def(name)
+    request = _tick(schedule, at)
+    assert (schedule.job_name, request.partition_key_range, request.partition_key) == (job, None, None)
+
+
+def test_status_and_the_schedules_agree_on_the_next_run(definitions: dg.Definitions) -> None:
+    now = datetime(2026, 3, 9, 12, 0, tzinfo=UTC)
+
+    def following(name: str) -> datetime:
+        schedule = definitions.resolve_schedule_def(name)
+        return next(
+            schedule_execution_time_iterator(now.timestamp(), schedule.cron_schedule, schedule.execution_timezone)
+        )
+
+    assert timetable.next_runs(["Asia/Seoul"], now) == (("Asia/Seoul", following("daily_refresh")),)
+    assert timetable.next_refresh(["Asia/Seoul"], now) == following("hourly_refresh")
+    assert timetable.next_master_data(["Asia/Seoul"], now) == following("master_data")
 
 
 def test_every_schedule_and_sensor_runs_without_being_switched_on(definitions: dg.Definitions) -> None:

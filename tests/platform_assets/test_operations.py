@@ -1,20 +1,29 @@
 """What keeps the platform going by itself: sources, inbox, maintenance, and the memory of failed runs."""
 
+import sqlite3
+from contextlib import closing
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 
-from platform_assets import store
 from platform_assets.environment import settings_in_force
-from platform_assets.failures import failed_run
+from platform_assets.executions import remember
 from platform_assets.instance import open_instance
 from platform_assets.location import build_definitions
 from platform_assets.resources import WarehouseAccess
-from platform_assets.run import run_dates
-from platform_core.warehouse.connection import transaction
-from tests.platform_assets.place import DAY, Place, order
+from platform_assets.run import run_dates, today
+from platform_core.clock import utc_now
+from platform_core.factory.contracts import Period
+from platform_core.factory.disturbances import make_history
+from platform_core.factory.erp_sources import source_files
+from platform_core.factory.mock_erp import PASSWORD, MockErp, Trouble
+from platform_core.factory.plants import make_plants
+from platform_core.status.service import read_status
+from tests.platform_assets.place import DAY, Place, order, repository
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 MES_FILE = """work_order_id,line_code,product_code,shift,start_time,end_time,total_qty,good_qty,defect_qty
@@ -59,6 +68,14 @@ def test_maintenance_makes_partitions_ahead(place: Place) -> None:
     assert any("erp_mes_data" in name for name in _metadata(result)["partitions made"])
 
 
+def test_the_master_data_job_pulls_lines_and_makes_their_dimension(place: Place, tmp_path: Path) -> None:
+    (tmp_path / "lines.csv").write_text("line_code,name,plant_code\nL07,Press,P1\n")
+    _source(place, "lines", f"mapping: takt_line\npath: {tmp_path / 'lines.csv'}\n")
+    result = _execute(place, "dimensions")
+    assert result.success
+    assert place.rows("select name, plant_code from bi.dim_line where line_code = 'L07'") == [("Press", "P1")]
+
+
 def test_a_file_in_a_tenants_inbox_is_read_once_and_moved_away(place: Place) -> None:
     inbox = place.settings.home / "tenants" / "default" / "inbox" / "takt_mes_work_order"
     inbox.mkdir(parents=True)
@@ -87,20 +104,98 @@ def test_a_raw_asset_pulls_the_sources_of_its_type_and_one_that_fails_holds_back
     assert place.rows("select date, good_qty from staging.stg_work_order") == [(DAY, 1390)]
 
 
-def test_a_failed_run_is_remembered_with_its_dates_and_its_innermost_reason(place: Place) -> None:
+def _source(place: Place, name: str, text: str) -> None:
+    folder = place.settings.home / "tenants" / "default" / "sources"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.yml").write_text(text, encoding="utf-8")
+
+
+def _pulled(place: Place, record_type: str) -> tuple[dict[str, Any], dg.AssetCheckEvaluation]:
+    """Metadata and check of `raw/<type>`, materialized for today's date as a run of Dagster's own."""
+    day = today(place.settings).isoformat()
+    tags = {"dagster/asset_partition_range_start": day, "dagster/asset_partition_range_end": day}
+    result = _execute(place, "daily", [dg.AssetKey(["raw", record_type])], **tags)
+    assert result.success
+    [check] = result.get_asset_check_evaluations()
+    return _metadata(result), check
+
+
+def _watermark(place: Place, source: str) -> str | None:
+    query = "select watermark from core.source_watermark where source_name = %(source)s"
+    return next((text for (text,) in place.rows(query, source=source)), None)
+
+
+def test_a_database_is_a_source_that_goes_on_from_its_watermark(place: Place, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "odoo.db", isolation_level=None)) as odoo:
+        odoo.executescript((repository() / "tests/ingest/samples/odoo.sql").read_text("utf-8"))
+        _source(place, "odoo", f"mapping: odoo_mrp_workorder\nreader:\n  url: sqlite:///{tmp_path / 'odoo.db'}\n")
+        metadata, check = _pulled(place, "work_order")
+        assert (metadata["sources"], metadata["landed"], metadata["failed"]) == (1, 1, [])
+        assert (check.check_name, check.passed, check.metadata["asked"].value) == ("sources_answered", True, 1)
+        found = place.rows("select source_system, source_pk, raw_data ->> 'good_qty' from core.erp_mes_data")
+        assert found == [("odoo", "500", "95")]
+        assert (_watermark(place, "odoo") or "").startswith("2025-03-05")
+        odoo.execute(
+            "update mrp_workorder set state = 'done', qty_produced = 7, date_finished = '2025-03-06 06:00:00', "
+            "write_date = '2025-03-06 06:01:00' where id = 501"
+        )
+        metadata, _ = _pulled(place, "work_order")
+        assert (metadata["landed"], metadata["unchanged"]) == (1, 1)
+        assert (_watermark(place, "odoo") or "").startswith("2025-03-06")
+        metadata, _ = _pulled(place, "work_order")
+        assert ("landed" in metadata, metadata["unchanged"]) == (False, 1)  # the older of the two is not asked for
+
+
+def test_a_rest_service_is_a_source_and_one_that_is_gone_fails_its_check(place: Place) -> None:
+    history = make_history(make_plants(1, 3)[0], Period(date(2026, 3, 2), date(2026, 3, 4), 2, 5))
+    with MockErp([history], trouble=Trouble(share=0.3, retry_after_seconds=0, slow_seconds=0)) as erp:
+        _source(place, "erp_orders", source_files(erp.url, history.plant.slug)["erp_orders"])
+        metadata, check = _pulled(place, "order")
+        assert check.passed
+        assert metadata["landed"] == len(history.orders) > 0
+        assert place.rows("select count(*) from core.erp_mes_data where record_type = 'order'") == [
+            (len(history.orders),)
+        ]
+        mark = _watermark(place, "erp_orders")
+        assert mark is not None
+        metadata, check = _pulled(place, "order")
+        assert check.passed
+        assert "landed" not in metadata
+        assert 0 < metadata["unchanged"] < len(history.orders)
+    # An answer that never comes is waited for too long here; a wrong password is told at once.
+    with MockErp([history], trouble=Trouble(share=0)) as erp:
+        broken = source_files(erp.url, history.plant.slug)["erp_orders"].replace(PASSWORD, "wrong")
+        _source(place, "erp_orders", broken)
+        metadata, check = _pulled(place, "order")
+    assert not check.passed
+    assert check.metadata["failed"].value == ["default erp_orders"]
+    assert "401" in metadata["failed"][0]["reason"]
+    assert _watermark(place, "erp_orders") == mark
+
+
+EXECUTIONS = """
+select job_name, status, first_date, last_date, error_message from bi.etl_job_executions
+where run_id = %(run)s
+"""
+
+
+def test_runs_of_the_command_line_are_remembered_without_any_daemon(place: Place) -> None:
     place.land([order(1, DAY)])
+    good = run_dates(place.settings, DAY, DAY, select=["stg_work_order"]).runs
     place.write("alter table staging.stg_work_order rename column good_qty to gone")
-    run_id = run_dates(place.settings, DAY, DAY, select=["stg_work_order"]).runs[-1]
-    with open_instance(place.settings) as instance:
-        run = instance.get_run_by_id(run_id)
-        assert run is not None
-        failed = failed_run(instance, run, "It failed.")
-    with transaction(place.warehouse) as conn:
-        store.record_failed_run(conn, failed)
-        store.record_failed_run(conn, failed)
-    found = place.rows("select job_name, status, first_date, last_date, error_message from bi.etl_job_executions")
-    assert [row[:4] for row in found] == [("daily", "failed", DAY, DAY)]
-    assert "good_qty" in found[0][4]
+    bad = run_dates(place.settings, DAY, DAY, select=["stg_work_order"]).runs
+    assert place.rows(EXECUTIONS, run=good[-1]) == [("daily", "completed", DAY, DAY, None)]
+    [failed] = place.rows(EXECUTIONS, run=bad[-1])
+    assert failed[:4] == ("daily", "failed", DAY, DAY)
+    assert "good_qty" in failed[4]
+    [shown] = read_status(place.warehouse, now=utc_now()).failed_runs
+    assert (shown.run_id, shown.error) == (bad[-1], failed[4])
+    with open_instance(place.settings) as instance:  # as the sensors of a daemon that comes later do
+        for run_id in (good[-1], bad[-1], bad[-1]):
+            remember(instance, place.warehouse, run_id, "It failed.")
+    runs = {*good, *bad}
+    assert place.rows("select count(*), count(distinct run_id) from bi.etl_job_executions") == [(len(runs), len(runs))]
+    assert place.rows(EXECUTIONS, run=bad[-1]) == [failed]
 
 
 def test_dirty_dates_are_asked_for_once_while_nothing_changes(place: Place) -> None:

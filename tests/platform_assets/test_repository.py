@@ -15,6 +15,7 @@ import pytest
 
 from platform_cli.supervisor import free_port
 from platform_core.settings import Settings
+from platform_core.warehouse.connection import open_warehouse, transaction
 from tests.conftest import make_home, remove_home
 from tests.platform_assets.graphql import Webserver, wait_for
 from tests.platform_assets.place import repository
@@ -28,15 +29,17 @@ LOCATION = """
 @pytest.fixture(scope="module")
 def user() -> Generator[dict[str, str]]:
     """The environment of somebody who has set nothing, in a home of its own; its server is stopped at the end."""
-    home = make_home()
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-    settings = Settings(home=home / ".local" / "share" / "takt", database_url=None, api_database_url=None)
-    if sys.platform == "darwin":
-        settings = Settings(home=home / "Library" / "Application Support" / "takt", database_url=None)
+    made = kept | {"HOME": str(make_home())}
     try:
-        yield kept | {"HOME": str(home)}
+        yield made
     finally:
-        remove_home(settings)
+        remove_home(_settings(made))
+
+
+def _settings(user: dict[str, str]) -> Settings:
+    data = Path("Library/Application Support") if sys.platform == "darwin" else Path(".local/share")
+    return Settings(home=Path(user["HOME"]) / data / "takt", database_url=None, api_database_url=None)
 
 
 def _program(name: str) -> str:
@@ -57,6 +60,13 @@ def test_dg_finds_the_definitions_sound_and_lists_them(user: dict[str, str]) -> 
         listed = json.loads(both.submit(_dg, user, "list", "defs", "--json").result())
     assert "All definitions loaded successfully" in checked.result()
     assert "bi/mv_oee_daily" in {each["asset_key"] for each in listed["assets"]}
+
+
+def test_dg_launch_makes_a_partition(user: dict[str, str]) -> None:
+    _dg(user, "launch", "--assets", "raw/work_order,staging/stg_work_order", "--partition", "2024-03-04")
+    with transaction(open_warehouse(_settings(user)), read_only=True) as conn:
+        found = conn.execute("select model, date::text, state from core.partition_state where run_id is not null")
+        assert found.fetchall() == [("staging.stg_work_order", "2024-03-04", "published")]
 
 
 def test_dagster_dev_comes_up_with_nothing_set_and_leaves_nothing_behind(user: dict[str, str]) -> None:

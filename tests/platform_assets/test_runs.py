@@ -15,6 +15,7 @@ import pytest
 
 from platform_assets.errors import DatesNotHeldError, UnknownAssetError
 from platform_assets.instance import open_instance
+from platform_assets.launcher import GONE
 from platform_assets.run import run_dates, run_dirty, today
 from platform_assets.summary import StepDone
 from platform_core.clock import utc_now
@@ -102,6 +103,29 @@ def test_what_cannot_be_checked_or_computed_fails_the_asset_with_its_reason(plac
     assert "good_qty" in failure.reason
 
 
+def test_a_feed_that_went_silent_is_a_warning_in_the_ui_and_holds_nothing_back(place: Place) -> None:
+    place.land([order(1, DAY)])
+    summary = run_dates(place.settings, DAY, DAY, select=CHAIN)
+    assert summary.failures == ()
+    key = dg.AssetCheckKey(dg.AssetKey(["bi", "fact_daily_production"]), "is_fresh")
+    with _instance(place) as instance:
+        [record] = instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+        assert record.event is not None
+        assert record.event.dagster_event is not None
+        evaluation = record.event.dagster_event.asset_check_evaluation_data
+    assert (evaluation.passed, evaluation.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert evaluation.metadata["broken"].value == [f"default {DAY}"]
+
+
+@pytest.mark.parametrize("command", [["backfill", "--from", f"{DAY}", "--to", f"{DAY}"], ["refresh", f"{DAY}"]])
+def test_dates_of_one_tenant_alone_are_refused_as_bad_usage(place: Place, command: list[str]) -> None:
+    asked = [sys.executable, "-m", "platform_cli.main", *command, "--tenant", "default"]
+    refused = subprocess.run(asked, env=place.environment(), capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "for all tenants" in " ".join(refused.stderr.split())
+    assert place.rows("select from core.partition_state") == []
+
+
 def test_only_what_is_dirty_is_made_and_dimensions_come_first(place: Place) -> None:
     place.land([MappedRecord(1, "L01", None, {"line_code": "L01", "name": "Line 1"}, "")], "line")
     place.land([order(1, DAY), order(2, DAY + timedelta(days=3))])
@@ -172,6 +196,8 @@ def test_a_run_that_was_killed_is_marked_as_failed_by_the_next(place: Place) -> 
         statuses = {run.run_id: run.status for run in instance.get_runs()}
     assert statuses.pop(killed.run_id) == dg.DagsterRunStatus.FAILURE
     assert set(statuses.values()) == {dg.DagsterRunStatus.SUCCESS}
+    ended = "select status, error_message from bi.etl_job_executions where run_id = %(run)s"
+    assert place.rows(ended, run=killed.run_id) == [("failed", GONE)]
 
 
 def test_two_runs_of_one_date_at_once_wait_for_each_other(place: Place) -> None:
