@@ -56,6 +56,9 @@ _READERS: Mapping[str, tuple[str, Json]] = {
     "erpnext_job_cards": ("erpnext_job_card", {"auth": _ERPNEXT}),
     "erpnext_downtime": ("erpnext_downtime_entry", {"auth": _ERPNEXT}),
 }
+MARK = "of the mock ERP; its passwords are made up."
+"""In each file, so that it can be told from one that a person wrote."""
+
 NATIVE = ("erp_work_orders", "erp_orders", "erp_inventory", "erp_equipment_events")
 """The sources that together tell what the factory's files tell."""
 
@@ -65,7 +68,7 @@ def source_files(url: str, tenant: str) -> dict[str, str]:
     sources: dict[str, str] = {}
     for name, (mapping, reader) in _READERS.items():
         content: Json = {
-            "description": f"{name} of the mock ERP; its passwords are made up.",
+            "description": f"{name} {MARK}",
             "mapping": mapping,
             "reader": {"type": "rest", "url": f"{url}/{tenant}", **reader},
         }
