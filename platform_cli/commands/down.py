@@ -15,6 +15,7 @@ def down(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
     """Stop the embedded PostgreSQL and whatever `takt up` left running; what is stored stays."""
     from platform_cli.leftovers import stop_leftovers
     from platform_core.warehouse import embedded
+    from platform_core.warehouse.connection import external_warehouse, place
 
     settings = Settings()
     stopped = stop_leftovers(settings.home)
@@ -22,5 +23,7 @@ def down(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
         stopped = (*stopped, "postgres")
     if as_json:
         typer.echo(json.dumps({"stopped": stopped}))
-    else:
-        typer.echo(f"Stopped {', '.join(stopped)}." if stopped else "Nothing was running.")
+        return
+    typer.echo(f"Stopped {', '.join(stopped)}." if stopped else "Nothing was running.")
+    if (external := external_warehouse(settings)) is not None:
+        typer.echo(f"PostgreSQL at {place(external.owner_url)} is not Takt's to stop.")

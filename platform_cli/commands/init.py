@@ -44,6 +44,7 @@ def init(
     if timezone is not None and not tenant:
         raise typer.BadParameter("name the tenants with --tenant.", param_hint="--timezone")
     from platform_core.tenants.service import list_tenants
+    from platform_core.warehouse import embedded
     from platform_core.warehouse.connection import external_warehouse, place, transaction
     from platform_core.warehouse.migrate import current
     from platform_core.warehouse.roles import Preparation, prepare_external
@@ -88,6 +89,8 @@ def init(
         if change.dates:
             span = f"{change.dates[0]} to {change.dates[-1]}"
             typer.echo(f"  {len(change.dates)} dates to make anew ({span}): `takt refresh --dirty`.")
+    if kind == "existing" and (left := embedded.remembered(settings)) is not None:
+        typer.echo(f"The embedded server's data stay in {left.state.folder} and are not used from now on.")
     typer.echo(f"State is in {settings.home}.")
 
 

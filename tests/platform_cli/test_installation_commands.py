@@ -124,10 +124,19 @@ def test_init_prepares_an_existing_server_and_remembers_it(home: Settings) -> No
         healthy = takt(home, "doctor", "--json")
         assert report_of(healthy)["healthy"], healthy.stdout
         assert not (home.home / "server.json").exists()
+        place = f"127.0.0.1:{embedded.start(elsewhere).state.port}/takt"
+        assert takt(home, "down").stdout == f"Nothing was running.\nPostgreSQL at {place} is not Takt's to stop.\n"
         embedded.stop(elsewhere)
         gone = takt(home, "doctor", "--json")
         assert gone.exit_code == 1
         assert "cannot be used" in finding(gone, "server", "broken")["message"]
+
+
+def test_init_says_that_the_embedded_servers_data_are_left_behind(home: Settings) -> None:
+    assert "not used" not in takt(home, "init").stdout
+    with a_home() as elsewhere:
+        shown = takt(home, "init", "--admin-url", embedded.start(elsewhere).admin_url).stdout
+    assert f"The embedded server's data stay in {home.home / 'postgres'} and are not used from now on." in shown
 
 
 def test_init_moves_a_tenant_to_another_zone_only_when_asked(home: Settings, tmp_path: Path) -> None:
