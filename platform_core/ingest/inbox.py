@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 
 from dbt_like_sql.errors import TaktError
 from platform_core.clock import utc_now
+from platform_core.crash_points import crash_point
 from platform_core.ingest.errors import IngestError
 
 WORKING, DONE, FAILED = ".working", "done", "failed"
@@ -134,6 +135,7 @@ class Inbox:
             path.rename(target)
         except FileNotFoundError:
             return None
+        crash_point("inbox.after_take")
         self._seen.pop(path, None)
         folder = path.parent.name if path.parent != self.folder else None
         return TakenFile(target, path, folder)
@@ -194,11 +196,14 @@ class Inbox:
             succeeded = "error" not in report
         except IngestError as error:
             report, succeeded = error_report(error), False
+        crash_point("inbox.after_read")
         target = _free(self.folder / (DONE if succeeded else FAILED) / f"{now:%Y%m%dT%H%M%S}-{taken.path.name}")
         report = {"file": str(taken.original), "read_at": now.isoformat(), "succeeded": succeeded, **report}
         # The report first: a file in done/ or failed/ always has its report beside it.
         _write(target.with_name(f"{target.name}.report.json"), report)
+        crash_point("inbox.after_report")
         taken.path.rename(target)
+        crash_point("inbox.after_move")
         return InboxResult(taken.original, target, succeeded, report)
 
 

@@ -73,7 +73,7 @@ class MasterLander:
 
     def store(self, conn: psycopg.Connection, batch: Batch) -> Outcomes:
         """Land one batch, record by record in the order of its rows; returns how they ended."""
-        crash_point("landing.after_copy")
+        crash_point("landing.after_copy", self._request.record_type)
         request = self._request
         stored = store.known(conn, request.tenant_id, request.record_type, list(batch.places))
         outcomes = Outcomes()

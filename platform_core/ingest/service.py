@@ -7,13 +7,14 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Mapping_
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
 
 from dbt_like_sql.errors import TaktError
 from dbt_like_sql.project import Project
+from platform_core.crash_points import crash_point
 from platform_core.ingest.choosing import Chosen, InputFile, choose, input_files, opened
 from platform_core.ingest.contracts import LoadRequest, LoadResult, MappedRecord, Rejection, SourceRow
 from platform_core.ingest.errors import NoMappingError
@@ -208,27 +209,31 @@ def inbox_handler(ingest: Ingest, *, clock: Callable[[], datetime]) -> Handle:
     return handle
 
 
-def ingest_source(ingest: Ingest, name: str) -> IngestReport:
-    """Land what a configured source gives, from where its last pull ended.
+def ingest_source(ingest: Ingest, name: str, *, dates: tuple[date, date] | None = None) -> IngestReport:
+    """Land what a configured source gives: from where its last pull ended, or of `dates`, the first and the last.
 
-    The watermark moves only when everything before it has landed; what is pulled twice lands as unchanged. Raises
-    UnknownSourceError, MappingError, ReaderError, and StrictLoadError for a strict pull.
+    The watermark moves only when everything before it has landed; what is pulled twice lands as unchanged. A pull of
+    dates leaves it where it is. Raises UnknownSourceError, NoDatesError, MappingError, ReaderError, and
+    StrictLoadError for a strict pull.
     """
     source = find_source(ingest.settings, ingest.tenant.slug, name)
     tenant = ingest.tenant.id
     mark = None
-    if source.incremental:
+    goes_on = source.incremental and dates is None
+    if goes_on:
         with transaction(ingest.warehouse, read_only=True) as conn:
             mark = load_store.watermark(conn, tenant=tenant, source_name=source.name)
     record = Record(ingest.watcher)
-    readers = open_source(source, watermark=mark)
+    readers = open_source(source, watermark=mark, dates=dates)
     ingest.watcher.expect(len(readers))
     for place, reader in enumerate(readers):
         record.end(ingest.later(place).load(Chosen(reader, source.mapping)))
         seen = getattr(reader, "watermark", None)
-        if source.incremental and seen is not None and seen != mark:
+        if goes_on and seen is not None and seen != mark:
             with transaction(ingest.warehouse) as conn:
                 load_store.move_watermark(conn, tenant=tenant, source_name=source.name, watermark=str(seen))
+                crash_point("watermark.before_commit", source.name)
+            crash_point("watermark.after_commit", source.name)
     return record.report()
 
 

@@ -19,6 +19,7 @@ from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 import psycopg
 
 from dbt_like_sql.project import Project
+from platform_core.crash_points import crash_point
 from platform_core.settings import Settings
 from platform_core.warehouse.connection import Warehouse, autocommit, transaction
 from platform_core.warehouse.errors import ArchiveError
@@ -70,9 +71,12 @@ def seal(warehouse: Warehouse, settings: Settings, project: Project, month: date
         for relation in relations:
             store.lock(conn, _qualified(relation, period))
         _write(conn, path, {relation: _qualified(relation, period) for relation in relations})
+        crash_point("seal.after_file")
         for relation in relations:
             store.detach_and_drop(conn, relation, _qualified(relation, period))
         store.record(conn, period.first, period.end - timedelta(days=1), str(path))
+        crash_point("seal.before_commit")
+    crash_point("seal.after_commit")
     return path
 
 
@@ -96,6 +100,8 @@ def unseal(warehouse: Warehouse, project: Project, month: date) -> tuple[date, .
         store.mark_staging(conn, unfit, period.first, period.end)
         store.release(conn)
         store.set_attached(conn, period.first)
+        crash_point("attach.before_commit")
+    crash_point("attach.after_commit")
     return tuple(sorted({day for _, _, day in late}))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from threading import Event, Lock
 from time import monotonic
+from typing import Literal
 from uuid import UUID
 
 import psycopg
@@ -77,6 +78,7 @@ def publish(run: Run, days: Sequence[date]) -> ModelRun:
         store.refresh_statistics(guard, run.model)
         with guard.transaction():  # waits for the disk, and so makes every publication before it durable
             quality.record(guard, run, audited.checks, {*published, *audited.failed})
+        crash_point("checks.after_commit", run.model.relation)
     return ModelRun(
         model=run.model.relation,
         run_id=run.run_id,
@@ -130,10 +132,10 @@ def _candidate(run: Run, guard: psycopg.Connection) -> Generator[str]:
 def _audit(run: Run, guard: psycopg.Connection, name: str, before: _Before) -> _Audited:
     counts, is_unique = _write(run, guard, name, before)
     total = sum(counts.values())
-    crash_point("publish.after_candidate")
+    crash_point("publish.after_candidate", run.model.relation)
     scope = expectations.Scope.of(name, before.keys, run.now, run.last_date)
     checks = expectations.evaluate(run.warehouse, guard, run.model, scope, total_rows=total, is_unique=is_unique)
-    crash_point("publish.after_audit")
+    crash_point("publish.after_audit", run.model.relation)
     failed = quality.verdict(checks, set(counts) | set(before.keys))
     still_open = store.open_keys(guard, name) if _has(run, "is_open") else frozenset[TenantDate]()
     return _Audited(name, counts, total, checks, failed, still_open)
@@ -193,6 +195,7 @@ def _replace_all(run: Run, guard: psycopg.Connection, audited: _Audited, before:
         store.relax_commit(guard)
         _keep(guard, run, audited.failed, before)
         _record(guard, run, empty, {}, before)
+        crash_point("publish.before_states", run.model.relation)
     unchanged = set(empty)
     _in_parallel(run, guard, audited, before, [key for key in keys if key not in unchanged])
     return {key: audited.counts.get(key, 0) for key in keys}
@@ -216,10 +219,10 @@ def _exchange(
                 dirty.spread(guard, tenant, days, list(run.readers), reason, run.today)
             for key in audited.open:
                 _mark_open(guard, run, key)
-            crash_point("publish.before_commit")
+            crash_point("exchange.before_commit", run.model.relation)
     except psycopg.errors.LockNotAvailable:
         return False
-    crash_point("publish.after_commit")
+    crash_point("exchange.after_commit", run.model.relation)
     return True
 
 
@@ -240,7 +243,7 @@ def _in_parallel(
                     key = next(left, None)
                 if key is None:
                     return
-                replace_one(conn, run, audited, before, key)
+                replace_one(conn, run, audited, before, key, session="publish" if conn is guard else "beside")
         finally:
             stop.set()  # by now no key is left, or one has failed
 
@@ -253,7 +256,15 @@ def _in_parallel(
         beside.result()
 
 
-def replace_one(conn: psycopg.Connection, run: Run, audited: _Audited, before: _Before, key: TenantDate) -> None:
+def replace_one(
+    conn: psycopg.Connection,
+    run: Run,
+    audited: _Audited,
+    before: _Before,
+    key: TenantDate,
+    *,
+    session: Literal["publish", "beside"] = "publish",
+) -> None:
     """Publish one (tenant, date) in one transaction: its rows and state, its own mark off, its readers' marks on."""
     expected = audited.counts.get(key, 0)
     with conn.transaction():
@@ -274,8 +285,8 @@ def replace_one(conn: psycopg.Connection, run: Run, audited: _Audited, before: _
             dirty.spread(conn, tenant, dates, readers, f"{run.model.relation} was published", run.today)
         if key in audited.open:
             _mark_open(conn, run, key)
-        crash_point("publish.before_commit")
-    crash_point("publish.after_commit")
+        crash_point(f"{session}.before_commit", run.model.relation)
+    crash_point(f"{session}.after_commit", run.model.relation)
 
 
 def _mark_open(conn: psycopg.Connection, run: Run, key: TenantDate) -> None:

@@ -78,6 +78,7 @@ class _Application:
         if self._swapped:
             crash_point("mart.before_swap")
             self._swap()
+            crash_point("mart.after_swap")
         for place, (relation, model) in enumerate(self._project.models.items()):
             if relation in changed:
                 self._dress(shape_of(model))

@@ -22,9 +22,9 @@ def refresh(run: Run) -> ModelRun:
     with locked(run, [UNDATED]) as guard:
         generations = dirty.generations(guard, relation, [UNDATED])
         states = publish.states(guard, relation, [UNDATED])
-        crash_point("mart.before_refresh")
+        crash_point("mart.before_refresh", relation)
         store.refresh(guard, relation)
-        crash_point("mart.after_refresh")
+        crash_point("mart.after_refresh", relation)
         counts = {(tenant, UNDATED): rows for tenant, rows in store.counts(guard, relation).items()}
         tenants = publish.active_tenants(guard)
         rows = {(tenant, UNDATED): 0 for tenant in tenants} | counts
@@ -35,6 +35,8 @@ def refresh(run: Run) -> ModelRun:
             dirty.clear(guard, relation, {key: generation for key, generation in generations.items() if key in rows})
             for tenant, _ in rows:
                 dirty.spread(guard, tenant, [UNDATED], run.readers, f"{relation} was refreshed", run.today)
+            crash_point("mart.before_commit", relation)
+        crash_point("mart.after_commit", relation)
         scope = expectations.Scope.of(relation, rows, run.now)
         checks = expectations.evaluate(run.warehouse, guard, run.model, scope, total_rows=sum(counts.values()))
         with guard.transaction():

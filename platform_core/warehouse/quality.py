@@ -6,6 +6,7 @@ from uuid import UUID
 
 import psycopg
 
+from platform_core.crash_points import crash_point
 from platform_core.warehouse.contracts import UNDATED, CheckResult, TenantDate
 from platform_core.warehouse.rules import RULE_TYPES, rules_of
 from platform_core.warehouse.runs import SHARED, Run
@@ -49,6 +50,7 @@ def record(conn: psycopg.Connection, run: Run, checks: Sequence[CheckResult], ke
             days.setdefault(tenant, set()).add(day)
     rows = [row for check in checks for row in _rows(check, days)]
     store.insert_checks(conn, relation, run.run_id, rows)
+    crash_point("checks.before_commit", relation)
 
 
 def _rows(check: CheckResult, days: Mapping[UUID, set[date]]) -> list[CheckRow]:
