@@ -63,7 +63,7 @@ class DatedLander:
         verdicts = self._settle_repeated(conn, batch)
         records.copy_incoming(conn, batch.text(verdicts), first=self._first_batch)
         self._first_batch = False
-        crash_point("landing.after_copy")
+        crash_point("landing.after_copy", self._scope.record_type)
         outcomes = Outcomes()
         for settled in records.merge(conn, self._scope, self._arrival):
             _count(outcomes, settled)

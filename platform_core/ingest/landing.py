@@ -204,11 +204,11 @@ class _Writer:
 
     def _commit(self) -> None:
         self._lander.close(self._open())
-        crash_point("landing.before_commit")
+        crash_point("landing.before_commit", self._request.record_type)
         unit, self._unit, self._conn, self._rows = self._unit, None, None, 0
         if unit is not None:
             unit.__exit__(None, None, None)
-        crash_point("landing.after_commit")
+        crash_point("landing.after_commit", self._request.record_type)
 
     def _keep_rejections(self, conn: psycopg.Connection, batch: Batch) -> None:
         again = [one for one in batch.rejections if one.number in self._retried]
