@@ -13,13 +13,15 @@ from dbt_like_sql.project import Project
 from platform_assets import store
 from platform_assets.jobs import MASTER_GROUP, RAW_GROUP
 from platform_assets.metadata import raw_key, raw_metadata
-from platform_assets.partitions import dates_of
+from platform_assets.partitions import dates_of, last_partition
 from platform_assets.pulling import Pull, pull_sources
 from platform_assets.resources import WarehouseResource
 from platform_core.ingest.record_types import RECORD_TYPES, RecordType, staging_model
 from platform_core.warehouse.connection import transaction
 
 SOURCES_ANSWERED = "sources_answered"
+SCHEDULE_NAME_TAG = "dagster/schedule_name"
+SENSOR_NAME_TAG = "dagster/sensor_name"
 
 
 def raw_assets(project: Project, partitions: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -55,7 +57,8 @@ def _raw_asset(
     )
     def land(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
         dates = dates_of(context) if partitions else None
-        pull = pull_sources(warehouse, project, kind.name, dates=_chosen(context, dates, today(warehouse)))
+        chosen = _chosen(context, dates, last_partition(partitions)) if partitions and dates else None
+        pull = pull_sources(warehouse, project, kind.name, dates=chosen)
         for failure in pull.failures:
             context.log.error("Source %s of %s: %s", failure.source, failure.tenant, failure.reason)
         return dg.MaterializeResult(
@@ -66,12 +69,10 @@ def _raw_asset(
     return land
 
 
-def _chosen(
-    context: dg.AssetExecutionContext, dates: Sequence[date] | None, today: date
-) -> tuple[date, date] | None:
+def _chosen(context: dg.AssetExecutionContext, dates: Sequence[date], today: date) -> tuple[date, date] | None:
     """The past dates that a person, not a schedule or a sensor, wants; None where what is new is wanted."""
     by_itself = {SCHEDULE_NAME_TAG, SENSOR_NAME_TAG} & context.run.tags.keys()
-    return None if by_itself or not dates or dates[-1] >= today else (dates[0], dates[-1])
+    return None if by_itself or dates[-1] >= today else (dates[0], dates[-1])
 
 
 def _pulled(pull: Pull) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -34,6 +35,14 @@ def ingest(
         str | None, typer.Option(help="Mapping to use; left out: the one that fits the headers.")
     ] = None,
     source: Annotated[str | None, typer.Option(help="Pull this configured source instead of reading files.")] = None,
+    first: Annotated[
+        datetime | None,
+        typer.Option("--from", formats=["%Y-%m-%d"], help="First production date to pull from the source."),
+    ] = None,
+    last: Annotated[
+        datetime | None,
+        typer.Option("--to", formats=["%Y-%m-%d"], help="Last production date to pull, included."),
+    ] = None,
     tenant: Annotated[str, typer.Option(help="Slug of the tenant.")] = "default",
     guess: Annotated[
         bool,
@@ -53,6 +62,7 @@ def ingest(
     can be used.
     """
     _check_usage(paths, source, watch, mapping, guess=guess, strict=strict)
+    dates = _dates(first, last, source)
     if guess:
         from platform_cli.guessing import guess_file
 
@@ -65,7 +75,7 @@ def ingest(
             from platform_core.ingest.service import ingest_files, ingest_source
 
             if source is not None:
-                return ingest_source(arrangement, source)
+                return ingest_source(arrangement, source, dates=dates)
             return ingest_files(arrangement, paths or [], mapping=mapping, stdin=sys.stdin.buffer)
 
         _land(tenant, work, strict=strict, as_json=as_json)
@@ -86,6 +96,16 @@ def _check_usage(
         raise typer.BadParameter(
             "--mapping means nothing with --watch: a file in a subfolder called like a mapping is read by it."
         )
+
+
+def _dates(first: datetime | None, last: datetime | None, source: str | None) -> tuple[date, date] | None:
+    if first is None and last is None:
+        return None
+    if source is None:
+        raise typer.BadParameter("--from and --to go with --source: a file is read as a whole.")
+    if first is None or last is None or first > last:
+        raise typer.BadParameter("--from and --to go together, the first of the dates before the last.")
+    return first.date(), last.date()
 
 
 def _land(slug: str, work: "Callable[[Ingest], IngestReport]", *, strict: bool, as_json: bool) -> None:

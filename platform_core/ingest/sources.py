@@ -1,7 +1,10 @@
 """A tenant's configured sources: TAKT_HOME/tenants/<slug>/sources/<name>.yml, a mapping and where its rows are."""
 
+import re
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,7 +15,7 @@ from platform_core.ingest.mapping import Mapping, MappingError, find_mapping, so
 from platform_core.ingest.mapping.yaml_lines import parse_yaml, read_text, validate
 from platform_core.ingest.readers import TabularReader, open_reader
 from platform_core.ingest.readers.errors import SourceConfigError
-from platform_core.ingest.readers.options import FileOptions, ReaderOptions, RestOptions, Strict
+from platform_core.ingest.readers.options import FileOptions, ReaderOptions, RestDates, RestOptions, SqlOptions, Strict
 from platform_core.ingest.readers.secrets import filled_in
 from platform_core.settings import Settings
 
@@ -24,13 +27,19 @@ class UnknownSourceError(IngestError):
     http_status = 404
 
 
+class NoDatesError(IngestError):
+    """The source cannot be asked for production dates: it does not say by what."""
+
+    code = "ERR_INGEST_NO_DATES"
+
+
 class SourceFile(Strict):
     """The form of a source's file."""
 
     description: str = ""
     mapping: str
     path: str | None = None
-    """For files: a path, a folder or a pattern such as /data/mes/*.csv."""
+    """For files: a path, a folder or a pattern such as /data/mes/*.csv or /data/mes/{date:%Y%m%d}.csv."""
     reader: dict[str, Any] = Field(default_factory=dict)
     """Reader options; they are laid over the mapping's."""
 
@@ -50,7 +59,16 @@ class Source:
         """Whether a pull goes on from a watermark."""
         return not isinstance(self.options, FileOptions) and self.options.incremental is not None
 
+    @property
+    def has_dates(self) -> bool:
+        """Whether it can be asked for production dates."""
+        if isinstance(self.options, FileOptions):
+            return _DATE_IN_PATH.search(self.path or "") is not None
+        return self.options.dates is not None
 
+
+_DATE_IN_PATH = re.compile(r"\{date(?::([^}]*))?\}")
+_DAY = timedelta(days=1)
 _FILE = TypeAdapter(SourceFile)
 _OPTIONS: TypeAdapter[ReaderOptions] = TypeAdapter(ReaderOptions)
 
@@ -99,29 +117,71 @@ def merge(below: Dict[str, Any], above: Dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def open_source(source: Source, *, watermark: str | None = None) -> list[TabularReader]:
-    """The readers of a source, going on from `watermark`; raises ReaderError.
+def open_source(
+    source: Source, *, watermark: str | None = None, dates: tuple[date, date] | None = None
+) -> list[TabularReader]:
+    """The readers of a source, going on from `watermark`, or for the production dates from the first to the second.
 
-    A reader of an incremental source has `watermark` too: after its last row, the greatest value seen.
+    A reader of an incremental source has `watermark` too: after its last row, the greatest value seen. Raises
+    ReaderError, and NoDatesError when dates are given and the source does not say by what.
     """
+    if dates is not None and not source.has_dates:
+        raise NoDatesError(
+            f"The source {source.name} cannot be asked for dates: its rows are pulled as they come.",
+            hint="Name the date: `dates` in its `reader`, or {date} in its `path`; docs/mappings.md shows how.",
+        )
     if isinstance(source.options, FileOptions):
-        return [reader for path in source_files(source) for reader in open_reader(path, source.options)]
-    return open_reader(None, source.options, watermark=watermark)
+        return [reader for path in source_files(source, dates) for reader in open_reader(path, source.options)]
+    options = source.options if dates is None else _of_dates(source.options, dates)
+    return open_reader(None, options, watermark=watermark)
 
 
-def source_files(source: Source) -> list[Path]:
-    """The files of a source, by name; raises SourceConfigError when there is nothing at its path."""
-    where = Path(filled_in(source.path or ""))
+def _of_dates(options: RestOptions | SqlOptions, dates: tuple[date, date]) -> RestOptions | SqlOptions:
+    """Options that ask for the dates and nothing else."""
+    assert options.dates is not None
+    margin = _DAY if options.dates.type == "timestamp" else timedelta()
+    first, last = dates[0] - margin, dates[1] + margin
+    if isinstance(options, SqlOptions):
+        return options.model_copy(update={"incremental": None, "between": (first, last + _DAY)})
+    assert isinstance(options.dates, RestDates)
+    known = {"{from}": first, "{to}": last, "{after}": last + _DAY}
+    params = dict(options.params)
+    for name, text in options.dates.params.items():
+        for place, day in known.items():
+            text = text.replace(place, day.isoformat())
+        params[name] = text
+    return options.model_copy(update={"incremental": None, "params": params})
+
+
+def source_files(source: Source, dates: tuple[date, date] | None = None) -> list[Path]:
+    """The files of a source, of these dates only where they are given, by name; raises SourceConfigError for none."""
+    patterns = _patterns(filled_in(source.path or ""), dates)
+    files = sorted({path for where in patterns for path in _files_at(where)})
+    if not files and not any(where.is_dir() for where in patterns):
+        raise SourceConfigError(f"The source {source.name} finds no file at {', '.join(map(str, patterns))}.")
+    return files
+
+
+def _patterns(path: str, dates: tuple[date, date] | None) -> list[Path]:
+    """The path with its {date} filled in: each of the dates, or whatever stands there."""
+    if dates is None:
+        return [Path(_DATE_IN_PATH.sub("*", path))]
+    days = [dates[0] + n * _DAY for n in range((dates[1] - dates[0]).days + 1)]
+    return [Path(_DATE_IN_PATH.sub(partial(_dated, day), path)) for day in days]
+
+
+def _dated(day: date, place: re.Match[str]) -> str:
+    return day.strftime(place[1] or "%Y-%m-%d")
+
+
+def _files_at(where: Path) -> list[Path]:
     if where.is_file():
         return [where]
     if where.is_dir():
         found = where.iterdir()
     else:
         found = Path(where.anchor or ".").glob(str(where.relative_to(where.anchor) if where.anchor else where))
-    files = sorted(path for path in found if path.is_file() and not path.name.startswith((".", "~$")))
-    if not files and not where.is_dir():
-        raise SourceConfigError(f"The source {source.name} finds no file at {where}.")
-    return files
+    return [path for path in found if path.is_file() and not path.name.startswith((".", "~$"))]
 
 
 def base_url(source: Source) -> str | None:

@@ -123,6 +123,9 @@ def test_standard_input_and_strictness(takt: Takt) -> None:
         ("--watch", "x", "--mapping", "takt_order"),
         ("a.csv", "--guess", "--mapping", "takt_order"),
         ("a.csv", "--guess", "--strict"),
+        ("a.csv", "--from", "2026-03-01", "--to", "2026-03-02"),
+        ("--source", "x", "--from", "2026-03-01"),
+        ("--source", "x", "--from", "2026-03-02", "--to", "2026-03-01"),
     ],
 )
 def test_what_does_not_fit_together_is_bad_usage(takt: Takt, arguments: tuple[str, ...]) -> None:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,37 @@ def test_rows_without_a_value_in_the_watermark_column_are_read_each_time(odoo: s
     assert sorted(row["id"] for row in rows(found)) == [900, 901, 902]
     assert found.watermark == "902"
     assert sorted(row["id"] for row in rows(reader(odoo, "902", query=query, incremental=incremental))) == [900, 902]
+
+
+@pytest.mark.parametrize(
+    ("dates", "query", "found"),
+    [
+        ({"column": "date_start"}, None, [900, 901, 902]),
+        ({"column": "day", "type": "text", "format": "%Y%m%d"}, "'2025030' || (id - 896)", [901]),
+        (
+            {"column": "day", "type": "date"},
+            "case id when 900 then date('2025-03-05') else date('2025-03-06') end",
+            [900],
+        ),
+    ],
+)
+def test_dates_are_pulled_whatever_the_watermark(
+    odoo: str, dates: dict[str, str], query: str | None, found: list[int]
+) -> None:
+    what = {"table": "mrp_workcenter_productivity"}
+    if query is not None:
+        what = {"query": f"select id, write_date, {query} as day from mrp_workcenter_productivity"}
+    options = SqlOptions.model_validate(
+        {"type": "sql", "url": odoo, "incremental": {"column": "write_date"}, "dates": dates, **what}
+    )
+    # As `open_source` fills it in: a day more on either side of a time, none of a date.
+    margin = timedelta(days=dates.get("type", "timestamp") == "timestamp")
+    day = date(2025, 3, 5)
+    between = (day - margin, day + margin + timedelta(days=1))
+    asked = SqlReader(options.model_copy(update={"incremental": None, "between": between}), watermark="2030-01-01")
+    assert sorted(row["id"] for row in rows(asked)) == found
+    later = (date(2025, 3, 9), date(2025, 3, 10))
+    assert rows(SqlReader(options.model_copy(update={"incremental": None, "between": later}))) == []
 
 
 def test_a_number_can_be_the_watermark(odoo: str) -> None:

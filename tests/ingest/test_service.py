@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,36 @@ fields: {order_id: id, customer_code: {constant: C}, product_code: {constant: P}
         conn.execute("insert into public.orders values ('A', 11, '2026-03-11')")
     assert ingest_source(ingest, "erp").outcomes == counts(corrected=1, unchanged=1)
     assert len(rows(ingest.warehouse, "select 1 from core.source_watermark where source_name = 'erp'")) == 1
+
+
+def test_dates_are_pulled_from_a_source_and_its_watermark_stays(ingest: Ingest) -> None:
+    with transaction(ingest.warehouse) as conn:
+        conn.execute("create table public.orders (id text, total int, due date, changed timestamptz)")
+        conn.execute("insert into public.orders values ('A', 1, '2026-03-20', '2026-03-09')")
+        conn.execute("insert into public.orders values ('B', 2, '2026-03-21', '2026-03-10')")
+    home = ingest.settings.home / "tenants" / ingest.tenant.slug
+    (home / "sources").mkdir()
+    (home / "mappings" / "db.yml").write_text(
+        """
+source_system: erp
+record_type: order
+fields: {order_id: id, customer_code: {constant: C}, product_code: {constant: P}, order_qty: total, delivery_date: due}
+"""
+    )
+    url = ingest.warehouse.owner_url.replace("postgresql://", "postgresql+psycopg://")
+    (home / "sources" / "erp.yml").write_text(
+        f"mapping: db\nreader: {{type: sql, url: '{url}', table: public.orders, incremental: {{column: changed}}, "
+        "dates: {column: due, type: date}}\n"
+    )
+    assert ingest_source(ingest, "erp").outcomes == counts(landed=2)
+    mark = rows(ingest.warehouse, "select watermark from core.source_watermark")
+    with transaction(ingest.warehouse) as conn:
+        # Changed without a new change time: no pull that goes on from the watermark sees it.
+        conn.execute("update public.orders set total = 5, changed = '2020-01-01'")
+    assert ingest_source(ingest, "erp").outcomes == counts()
+    day = date(2026, 3, 20)
+    assert ingest_source(ingest, "erp", dates=(day, day)).outcomes == counts(corrected=1)
+    assert rows(ingest.warehouse, "select watermark from core.source_watermark") == mark
 
 
 def open_rejects(ingest: Ingest, **choice: object) -> list[tuple[int, str, str]]:

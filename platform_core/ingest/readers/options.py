@@ -1,5 +1,6 @@
 """What a mapping or a source may say about how its rows are read; docs/mappings.md explains each for a user."""
 
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
@@ -162,6 +163,16 @@ class RestIncremental(Strict):
     """Goes back this far, for records that were committed late; what is read twice lands as unchanged."""
 
 
+class RestDates(Strict):
+    """How the service is asked for production dates, whatever was pulled before."""
+
+    params: dict[str, str]
+    """Query parameters with `{from}` and `{to}` (the dates), or `{after}` (the one after the last) in their place; they
+    replace those of the same name."""
+    type: Literal["timestamp", "date"] = "timestamp"
+    """A time needs a day more on either side: a night shift and another zone reach into the neighbours."""
+
+
 class RestDetail(Strict):
     """A second request for each listed record, where the list leaves parts out."""
 
@@ -182,6 +193,7 @@ class RestOptions(RowOptions):
     records: str | None = None
     paging: Paging | None = None
     incremental: RestIncremental | None = None
+    dates: RestDates | None = None
     detail: RestDetail | None = None
     timeout_seconds: float = Field(default=30, gt=0, le=600)
     retries: int = Field(default=5, ge=0, le=20)
@@ -201,6 +213,16 @@ class SqlIncremental(Strict):
     overlap_minutes: float = Field(default=0, ge=0)
 
 
+class SqlDates(Strict):
+    """The column by which the database is asked for production dates, whatever was pulled before."""
+
+    column: str
+    type: Literal["timestamp", "date", "text"] = "timestamp"
+    """A time needs a day more on either side: a night shift and another zone reach into the neighbours."""
+    format: str = "%Y-%m-%d"
+    """Of a date that is kept as text, as strftime writes it."""
+
+
 class SqlOptions(RowOptions):
     """How a database is read."""
 
@@ -212,6 +234,9 @@ class SqlOptions(RowOptions):
     table: str | None = None
     """Instead of a query: a table or view, with schema if need be."""
     incremental: SqlIncremental | None = None
+    dates: SqlDates | None = None
+    between: tuple[date, date] | None = Field(default=None, exclude=True)
+    """Filled in for one pull: from the first, up to and without the second."""
     fetch: int = Field(default=5000, ge=1, le=100_000)
     connect_args: dict[str, Any] = Field(default_factory=dict)
 

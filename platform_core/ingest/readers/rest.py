@@ -68,11 +68,12 @@ class RestReader:
     def _values(self, client: RestClient) -> Iterator[Any]:
         options = self._options
         url = filled_in(f"{options.url or ''}{options.path}")
-        for page in pages(client, url, self._params(), options):
+        for page in pages(client, url, self.params(), options):
             for value in self._records(page):
                 yield self._in_detail(client, value)
 
-    def _params(self) -> dict[str, str]:
+    def params(self) -> dict[str, str]:
+        """The query of the first request, paging apart."""
         options = self._options
         params = {name: filled_in(value) for name, value in options.params.items()}
         incremental = options.incremental

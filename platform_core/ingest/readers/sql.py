@@ -21,7 +21,7 @@ from platform_core.ingest.contracts import Rejection, SourceRow
 from platform_core.ingest.readers.errors import SourceConfigError, SourceUnavailableError
 from platform_core.ingest.readers.headers import leave_out_test
 from platform_core.ingest.readers.json_reader import first_keys
-from platform_core.ingest.readers.options import SqlIncremental, SqlOptions
+from platform_core.ingest.readers.options import SqlDates, SqlIncremental, SqlOptions
 from platform_core.ingest.readers.secrets import all_filled_in, filled_in
 from platform_core.ingest.readers.text import storable, unreadable
 from platform_core.ingest.readers.watermarks import as_mark, as_moment, gone_back, later
@@ -112,6 +112,10 @@ class SqlReader:
             rows = sa.table(table, schema=schema or None)
         everything: sa.ColumnClause[Any] = sa.literal_column("*")
         statement: sa.Select[Any] = sa.select(everything).select_from(rows)
+        if options.dates is not None and options.between is not None:
+            day: sa.ColumnClause[Any] = sa.column(options.dates.column)
+            begin, end = (_day(one, options.dates, self._url) for one in options.between)
+            return statement.where(day >= begin, day < end)
         incremental = options.incremental
         if incremental is None:
             return statement
@@ -162,6 +166,15 @@ def _bound(mark: str, incremental: SqlIncremental, *, text_only: bool) -> Any:
     if incremental.type == "timestamp" and not text_only:
         return as_moment(mark) or mark
     return mark
+
+
+def _day(day: date, dates: SqlDates, url: URL) -> Any:
+    """The beginning of a date, as the column's type compares with it; SQLite keeps dates and times as text."""
+    if dates.type == "text":
+        return day.strftime(dates.format)
+    if url.get_backend_name() == "sqlite":
+        return day.isoformat()
+    return day if dates.type == "date" else datetime.combine(day, time())
 
 
 def _plain(value: Any) -> Any:
