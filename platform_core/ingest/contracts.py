@@ -3,14 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 Payload = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class SourceRow:
+class SourceRow(NamedTuple):
     """One row as the source gave it: values by source field name, and the original text for a person to read."""
 
     number: int
@@ -19,8 +18,7 @@ class SourceRow:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class MappedRecord:
+class MappedRecord(NamedTuple):
     """A source row in the canonical form of its record type (see `record_types`), values JSON-ready."""
 
     number: int

@@ -92,7 +92,7 @@ class DatedLander:
 
         Sealed dates need one too: what comes late for them lands, and waits for the archive to be attached.
         """
-        months = {date(year, month, 1) for year, month in batch.months}
+        months = {day.replace(day=1) for day in batch.days}
         if not months <= self._months:
             with self._session.transaction():
                 for month in sorted(months - self._months):

@@ -7,8 +7,8 @@ beside the moment, in UTC, and taking the one that contains it, else the nearest
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Literal
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 _DAY = timedelta(days=1)
@@ -60,6 +60,14 @@ class _Interval:
         return moment - self.end if moment >= self.end else timedelta(0)
 
 
+class _Span(NamedTuple):
+    """A stretch of time whose moments all belong to the same date."""
+
+    start: datetime
+    end: datetime
+    placed: Placed
+
+
 class Calendar:
     """The zones, plants and shifts of one tenant, and the production date of any moment on any line.
 
@@ -82,6 +90,7 @@ class Calendar:
             self._shifts.setdefault(shift.plant_code, {}).setdefault(shift.code, []).append(shift)
         self._intervals: dict[tuple[str | None, ZoneInfo, str, date], _Interval | None] = {}
         self._placed: dict[tuple[str | None, str | None, datetime], Placed] = {}
+        self._spans: dict[tuple[str | None, str], _Span] = {}
 
     def zone_of(self, line_code: str | None) -> ZoneInfo:
         """The line's zone, else the tenant's."""
@@ -90,6 +99,10 @@ class Calendar:
 
     def place(self, moment: datetime, *, line_code: str | None = None, shift: str | None = None) -> Placed:
         """The production date of an aware moment; without `shift` the shift is found from the time."""
+        if shift is not None:
+            span = self._spans.get((line_code, shift))
+            if span is not None and span.start <= moment < span.end:
+                return span.placed
         key = (line_code, shift, moment)
         placed = self._placed.get(key)
         if placed is None:
@@ -107,11 +120,14 @@ class Calendar:
         known = self._shifts.get(plant, {})
         if shift is not None and shift not in known:
             return Placed(local, shift, "unknown_shift")
-        moment = moment.astimezone(UTC)
+        offset, moment = moment.tzinfo, moment.astimezone(UTC)
         if shift is not None:
             same_day = self._interval((plant, zone), shift, local)
             if same_day is not None and same_day.start <= moment < same_day.end:
-                return Placed(local, shift)  # nearly every record: no neighbouring day can be nearer
+                # Nearly every record: no neighbouring day can be nearer.
+                placed = Placed(local, shift)
+                self._remember((line_code, shift), same_day, zone, offset, placed)
+                return placed
         codes = known if shift is None else (shift,)
         nearest = self._nearest(moment, local, (plant, zone), codes)
         if shift is not None:
@@ -122,6 +138,22 @@ class Calendar:
         if nearest.distance(moment) > _NEAR:
             return Placed(local, None, "outside_shifts")
         return Placed(nearest.day, nearest.code)
+
+    def _remember(
+        self, key: tuple[str | None, str], interval: _Interval, zone: ZoneInfo, offset: tzinfo | None, placed: Placed
+    ) -> None:
+        """Keep the part of a shift that lies on its own date: the line's next records are nearly always in it."""
+        # A midnight that the clocks skip or repeat is two moments: stay inside of both.
+        first, last = (
+            [datetime.combine(day, time(0), zone).replace(fold=fold).astimezone(UTC) for fold in (0, 1)]
+            for day in (interval.day, interval.day + _DAY)
+        )
+        # Moments of the same offset compare fast; those of a zone would compare by the clock on the wall.
+        common = offset if isinstance(offset, timezone) else UTC
+        if len(self._spans) >= _CACHE_SIZE:
+            self._spans.clear()
+        start, end = max(interval.start, *first), min(interval.end, *last)
+        self._spans[key] = _Span(start.astimezone(common), end.astimezone(common), placed)
 
     def _nearest(
         self, moment: datetime, local: date, place: tuple[str | None, ZoneInfo], codes: Iterable[str]

@@ -47,6 +47,20 @@ _JSON = Field("json")
 _FLAG = Field("boolean")
 _NUMBER = Field("number")
 
+DETAILS: Mapping[tuple[str, str], Mapping[str, Field]] = {
+    ("work_order", "defect_details"): {
+        "type": _KEY,
+        "qty": _QTY_REQUIRED,
+        "cost": _QTY,
+        "root_cause": _TEXT,
+        "countermeasure": _TEXT,
+        "responsible_dept": _TEXT,
+    },
+    ("work_order", "downtime_reasons"): {"reason": _KEY, "minutes": _QTY_REQUIRED},  # `setup` is part of downtime too
+    ("work_order", "quality_checks"): {"checkpoint": _KEY, "pass": Field("boolean", required=True), "comment": _TEXT},
+}
+"""The fields that each entry of a list has, by record type and field."""
+
 WORK_ORDER = RecordType(
     name="work_order",
     key=("work_order_id",),
@@ -67,12 +81,12 @@ WORK_ORDER = RecordType(
         "rework_qty": _QTY,
         "scrap_qty": _QTY,
         "planned_qty": _QTY,
-        "defect_details": _JSON,  # [{type, qty, cost?, root_cause?, countermeasure?, responsible_dept?}]
+        "defect_details": _JSON,
         "cycle_time_avg_sec": _QTY,
         "runtime_minutes": _MINUTES,
         "downtime_minutes": _MINUTES,
-        "downtime_reasons": _JSON,  # [{reason, minutes}]; the reason `setup` is setup time, inside downtime
-        "quality_checks": _JSON,  # [{checkpoint, pass, comment?}]
+        "downtime_reasons": _JSON,
+        "quality_checks": _JSON,
     },
 )
 

@@ -3,12 +3,12 @@
 This runs for every row read, so it is written for speed; benchmarks/ measures it against a COPY by hand.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from hashlib import blake2b
 from json.encoder import encode_basestring as quote
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from platform_core.ingest.contracts import MappedRecord, Payload, Rejection
@@ -24,7 +24,6 @@ DATE_GIVEN = "_date_given"
 """Marks a payload whose business date the mapping named: no change of shifts or zones moves it."""
 
 _BIGINT = 2**63
-_SPECIAL = re.compile(r"[\\\t\n\r\0]").search
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _NULL = "\\N"
 _UNSETTLED = "\t\\N\t\\N\t\\N\n"
@@ -46,8 +45,8 @@ class Batch:
     repeated: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
     """Where each record came that came more than once."""
     rejections: list[Rejection] = field(default_factory=list[Rejection])
-    months: set[tuple[int, int]] = field(default_factory=set[tuple[int, int]])
-    """Year and month of every business date."""
+    days: set[date] = field(default_factory=set[date])
+    """Every business date."""
 
     @property
     def rows(self) -> int:
@@ -61,8 +60,7 @@ class Batch:
         return "".join(line + verdicts.get(place, _UNSETTLED) for place, line in enumerate(self.lines))
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A record ready to be stored; `text` is its canonical JSON."""
 
     source_pk: str
@@ -83,12 +81,14 @@ class Preparer:
         self._now = now
         self._by_time = kind.date_field is not None and kind.fields[kind.date_field].type == "timestamp"
         self._has_shift = "shift" in kind.fields
-        self._latest: dict[ZoneInfo, date] = {}
+        self._past_fields = tuple(_PAST_FIELDS & kind.fields.keys())
+        self._ahead = timedelta(days=kind.future_days)
+        self._todays: dict[ZoneInfo, date] = {}
         self.doubts: dict[tuple[Doubt, str | None, str | None], int] = {}
 
     def prepare(self, source_pk: str, payload: Payload, given: date | None = None) -> Prepared:
         """Check and date a payload; `given` is the business date that the mapping names. Raises InvalidRecord."""
-        text = self._validator.write(payload)
+        text, record = self._validator.check(payload)
         if not self._kind.dated:
             source_pk = "|".join(str(payload.get(name) or "") for name in self._kind.key)
             return Prepared(source_pk, None, None, text, _hash(source_pk, None, text))
@@ -100,20 +100,21 @@ class Preparer:
         if given is not None:
             business_date, mark = given, f',"{DATE_GIVEN}":true'
         else:
-            business_date, mark = self._date(payload, line_code)
-        self._check_date(payload, business_date, line_code)
+            business_date, mark = self._date(payload, record, line_code)
+        self._check_date(payload, record, business_date, line_code)
         if mark:
             text = f"{text[:-1]}{mark}}}"
         return Prepared(source_pk, business_date, line_code, text, _hash(source_pk, business_date, text))
 
-    def _date(self, payload: Payload, line_code: str | None) -> tuple[date, str]:
+    def _date(self, payload: Payload, record: Any, line_code: str | None) -> tuple[date, str]:
         """The production date, and what landing adds to the payload."""
         name = self._kind.date_field
         assert name is not None, self._kind.name
         if not self._by_time:
             return date.fromisoformat(payload[name]), ""
+        moment = datetime.fromisoformat(payload[name]) if record is None else getattr(record, name)
         shift = payload.get("shift") if self._has_shift else None
-        placed = self.calendar.place(datetime.fromisoformat(payload[name]), line_code=line_code, shift=shift)
+        placed = self.calendar.place(moment, line_code=line_code, shift=shift)
         if placed.doubt is not None and self._has_shift:
             doubt = (placed.doubt, shift, line_code)
             self.doubts[doubt] = self.doubts.get(doubt, 0) + 1
@@ -121,26 +122,30 @@ class Preparer:
             return placed.date, f',"shift":{quote(placed.shift)},"{SHIFT_DERIVED}":true'
         return placed.date, ""
 
-    def _check_date(self, payload: Payload, business_date: date, line_code: str | None) -> None:
+    def _check_date(self, payload: Payload, record: Any, business_date: date, line_code: str | None) -> None:
         name = self._kind.date_field
         if business_date < self._first_date:
             message = f"The production date {business_date} is before {self._first_date}, the first that is held."
             raise InvalidRecord("BEFORE_FIRST_DATE", name, payload.get(str(name)), message)
         today = self._today(line_code)
-        latest = today + timedelta(days=self._kind.future_days)
+        latest = today + self._ahead
         if business_date > latest:
             message = f"The production date {business_date} is after {latest}, and the plant's today is {today}."
             raise InvalidRecord("IN_FUTURE", name, payload.get(str(name)), message)
-        for name in _PAST_FIELDS & payload.keys():
-            value = payload[name]
-            if value is not None and datetime.fromisoformat(value).date() > today + timedelta(days=2):
+        for name in _PAST_FIELDS & payload.keys() if record is None else self._past_fields:
+            value = payload.get(name)
+            if value is None:
+                continue
+            moment = datetime.fromisoformat(value) if record is None else getattr(record, name)
+            day = moment if moment.__class__ is date else moment.date()
+            if day > today + _SLACK:
                 raise InvalidRecord("IN_FUTURE", name, value, f"{name} {value} is ahead of the plant's today, {today}.")
 
     def _today(self, line_code: str | None) -> date:
         zone = self.calendar.zone_of(line_code)
-        today = self._latest.get(zone)
+        today = self._todays.get(zone)
         if today is None:
-            today = self._latest[zone] = self._now.astimezone(zone).date()
+            today = self._todays[zone] = self._now.astimezone(zone).date()
         return today
 
     def warnings(self) -> list[str]:
@@ -151,6 +156,7 @@ class Preparer:
 
 _PAST_FIELDS = frozenset({"end_time", "delivered_date", "end_timestamp"})
 """Fields that tell what has happened, so they cannot lie in the future."""
+_SLACK = timedelta(days=2)
 
 
 def _sentence(doubt: Doubt, shift: str | None, line_code: str | None, count: int) -> str:
@@ -187,30 +193,29 @@ def batches(items: Iterable[MappedRecord | Rejection], preparer: Preparer, *, si
 
 
 def _add(batch: Batch, item: MappedRecord, preparer: Preparer) -> None:
-    version = item.source_version
+    number, source_pk, version, payload, _, given = item
     if version is not None and not -_BIGINT <= version < _BIGINT:
         raise InvalidRecord("BAD_VERSION", None, version, "The version is not a number of 64 bits.")
-    prepared = preparer.prepare(item.source_pk, item.payload, item.business_date)
-    key, day, line_code = prepared.source_pk, prepared.business_date, prepared.line_code
+    key, day, line_code, text, content_hash = preparer.prepare(source_pk, payload, given)
     place = len(batch.lines)
     if batch.places.setdefault(key, place) != place:
         batch.repeated.setdefault(key, [batch.places[key]]).append(place)
     batch.lines.append(
-        f"{item.number}\t{_escape(key)}\t{_NULL if version is None else version}\t{day or _NULL}\t"
-        f"{_NULL if line_code is None else _escape(line_code)}\t{_escape_json(prepared.text)}\t"
-        f"\\\\x{prepared.content_hash.hex()}"
+        f"{number}\t{_escape(key)}\t{_NULL if version is None else version}\t{day or _NULL}\t"
+        f"{_NULL if line_code is None else _escape(line_code)}\t{_escape_json(text)}\t"
+        f"\\\\x{content_hash.hex()}"
     )
     batch.versions.append(version)
-    batch.hashes.append(prepared.content_hash)
-    batch.numbers.append(item.number)
+    batch.hashes.append(content_hash)
+    batch.numbers.append(number)
     if day is None:
-        batch.texts.append(prepared.text)
+        batch.texts.append(text)
     else:
-        batch.months.add((day.year, day.month))
+        batch.days.add(day)
 
 
 def _escape(text: str) -> str:
-    return text.translate(_ESCAPES) if _SPECIAL(text) else text
+    return text if text.isprintable() and "\\" not in text else text.translate(_ESCAPES)
 
 
 def _escape_json(text: str) -> str:

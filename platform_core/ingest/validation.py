@@ -15,7 +15,8 @@ from typing import Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from platform_core.ingest.contracts import Payload
-from platform_core.ingest.record_types import Field, RecordType
+from platform_core.ingest.quick_check import quick_writer
+from platform_core.ingest.record_types import DETAILS, Field, RecordType
 
 MAX_TEXT = 200
 """Characters of an ordinary text. Codes become part of unique indexes, and an index row holds 2,704 bytes."""
@@ -73,20 +74,29 @@ class Validator:
             for name, field in kind.fields.items()
         )
         self._rules = _RULES.get(kind.name, ())
+        self._plainly_keeps_rules = _PLAINLY_KEEPS_RULES.get(kind.name, lambda record: True)
         self._has_quantities = self._known >= _QUANTITIES
+        lists = {name: fields for (owner, name), fields in DETAILS.items() if owner == kind.name}
+        self._quick = quick_writer(kind.name, kind.fields, lists, text_limit=_limit, largest=int(MAX_NUMBER))
 
     def write(self, payload: Payload) -> str:
         """The payload as canonical JSON; raises InvalidRecord."""
+        return self.check(payload)[0]
+
+    def check(self, payload: Payload) -> tuple[str, Any]:
+        """The payload as canonical JSON, and where that was easy as an object with moments for times, else None."""
         if self._has_quantities:
             payload = _with_exact_quantities(payload)
-        text = f"{{{','.join(self._parts(payload))}}}"
-        for rule in self._rules:
-            rule(payload)
-        if _NUL in text and "\0" in _texts(payload):
+        found = self._quick(payload) if self._quick is not None else None
+        text, record = found if found is not None else (f"{{{','.join(self._parts(payload))}}}", None)
+        if record is None or not self._plainly_keeps_rules(record):
+            for rule in self._rules:
+                rule(payload)
+        if "\\" in text and _NUL in text and "\0" in _texts(payload):
             raise InvalidRecord("BAD_TEXT", None, None, "A text holds a NUL character, which PostgreSQL cannot store.")
         if len(text) > MAX_RECORD:
             raise InvalidRecord("TOO_LONG", None, None, f"The record is {len(text):,} characters long.")
-        return text
+        return text, record
 
     def _parts(self, payload: Payload) -> list[str]:
         parts: list[str] = []
@@ -135,12 +145,16 @@ def _writer(kind: str, name: str, field: Field) -> Write:
             return _write_zone
         if field.values is not None:
             return _choice_writer(field.values)
-        return _text_writer(MAX_LONG_TEXT if name in LONG_TEXTS else MAX_TEXT)
+        return _text_writer(_limit(name))
     if field.type in ("number", "integer"):
         return _number_writer(field.minimum, whole=field.type == "integer")
-    if field.type == "json" and (kind, name) in _LISTS:
-        return _list_writer(*_LISTS[kind, name])
+    if field.type == "json" and (kind, name) in DETAILS:
+        return _list_writer(DETAILS[kind, name])
     return _WRITERS[field.type]
+
+
+def _limit(name: str) -> int:
+    return MAX_LONG_TEXT if name in LONG_TEXTS else MAX_TEXT
 
 
 def _text_writer(limit: int) -> Write:
@@ -254,28 +268,18 @@ _WRITERS: Mapping[str, Write] = {
 
 # Lists of details ---------------------------------------------------------------------------------------------------
 
-_NAME, _LONG = _text_writer(MAX_TEXT), _text_writer(MAX_LONG_TEXT)
-_AMOUNT = _number_writer(0, whole=False)
-_LISTS: Mapping[tuple[str, str], tuple[Mapping[str, Write], Mapping[str, Write]]] = {
-    ("work_order", "defect_details"): (
-        {"type": _NAME, "qty": _AMOUNT},
-        {"cost": _AMOUNT, "root_cause": _LONG, "countermeasure": _LONG, "responsible_dept": _NAME},
-    ),
-    ("work_order", "downtime_reasons"): ({"reason": _NAME, "minutes": _AMOUNT}, {}),
-    ("work_order", "quality_checks"): ({"checkpoint": _NAME, "pass": _write_boolean}, {"comment": _LONG}),
-}
-"""Per list field: what each entry must hold, and what it may."""
 
-
-def _list_writer(needed: Mapping[str, Write], allowed: Mapping[str, Write]) -> Write:
-    fields = tuple((name, f"{quote(name)}:", write) for name, write in sorted({**needed, **allowed}.items()))
-    known = frozenset(name for name, _, _ in fields)
+def _list_writer(details: Mapping[str, Field]) -> Write:
+    fields = tuple(
+        (name, f"{quote(name)}:", _writer("", name, field), field.required) for name, field in sorted(details.items())
+    )
+    known = frozenset(details)
 
     def entry(position: int, value: Any) -> str:
         if value.__class__ is not dict:
             raise _Unfit("BAD_DETAILS", f"holds an entry ({position}) that is not an object")
         parts: list[str] = []
-        for name, prefix, write in fields:
+        for name, prefix, write, required in fields:
             one = value.get(name)
             if one is not None:
                 try:
@@ -283,7 +287,7 @@ def _list_writer(needed: Mapping[str, Write], allowed: Mapping[str, Write]) -> W
                 except _Unfit as unfit:
                     message = f"holds an entry ({position}) whose {name} {unfit.message}"
                     raise _Unfit("BAD_DETAILS", message) from None
-            elif name in needed:
+            elif required:
                 raise _Unfit("BAD_DETAILS", f"holds an entry ({position}) without {name}")
         if value.keys() <= known:
             return f"{{{','.join(parts)}}}"
@@ -309,7 +313,10 @@ def _with_exact_quantities(payload: Payload) -> Payload:
 
     0.3 - 0.1 is 0.19999999999999998, and a fact whose quantities do not add up exactly would hold its whole day back.
     """
-    given = {name: payload.get(name) for name in _QUANTITIES}
+    total, good, bad = payload.get("total_qty"), payload.get("good_qty"), payload.get("defect_qty")
+    if total.__class__ is int and good.__class__ is int and bad.__class__ is int:
+        return payload
+    given = {"total_qty": total, "good_qty": good, "defect_qty": bad}
     kinds = {value.__class__ for value in given.values()}
     if float not in kinds or not kinds <= {int, float}:
         return payload
@@ -366,3 +373,14 @@ _RULES: Mapping[str, tuple[Callable[[Payload], None], ...]] = {
     "order": (_delivery_is_told_whole,),
     "equipment_event": (_ends_after("timestamp", "end_timestamp"),),
 }
+
+_PLAINLY_KEEPS_RULES: Mapping[str, Callable[[Any], bool]] = {
+    "work_order": lambda record: (
+        record.total_qty == record.good_qty + record.defect_qty
+        and record.total_qty.__class__ is int
+        and record.start_time <= record.end_time
+    ),
+    "order": lambda record: record.delivered_date is None or record.delivered_qty != 0,
+    "equipment_event": lambda record: record.end_timestamp is None or record.timestamp <= record.end_timestamp,
+}
+"""The same rules for records with moments for times: true where none of them is broken, false where one may be."""

@@ -1,6 +1,6 @@
 """The production date is the plant-local date on which the shift begins, whatever midnight and the clocks do."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -131,3 +131,38 @@ def test_three_shifts_that_fill_the_day_leave_no_moment_out(moment: datetime, zo
     placed = Calendar(ZoneInfo(zone), shifts=THREE).place(moment)
     assert placed.doubt is None
     assert placed.date == moment.astimezone(ZoneInfo(zone)).date()
+
+
+@given(
+    st.sampled_from(["Asia/Seoul", "America/Chicago", "America/Havana", "Africa/Cairo"]),
+    st.lists(
+        st.tuples(
+            # Weeks in which clocks change, in Chicago at 2:00, in Havana and Cairo at midnight.
+            st.one_of(
+                st.datetimes(datetime.fromisoformat(first), datetime.fromisoformat(last))
+                for first, last in (
+                    ("2025-10-30", "2025-11-04"),
+                    ("2025-03-08", "2025-03-11"),
+                    ("2025-04-24", "2025-04-26"),
+                )
+            ),
+            st.sampled_from([UTC, timezone(timedelta(hours=-5)), timezone(timedelta(hours=9)), None]),
+            st.sampled_from(["day", "evening", "night", "x"]),
+        ),
+        min_size=2,
+        max_size=12,
+    ),
+)
+def test_the_moments_before_do_not_change_where_a_moment_belongs(
+    zone_name: str, moments: list[tuple[datetime, timezone | None, str]]
+) -> None:
+    zone = ZoneInfo(zone_name)
+    shifts = [
+        Shift("day", time(8), time(16)),
+        Shift("evening", time(16), time(0)),
+        Shift("night", time(22), time(6)),
+    ]
+    kept = Calendar(zone, shifts=shifts)
+    for naive, offset, shift in moments:
+        moment = naive.replace(tzinfo=offset or zone)
+        assert kept.place(moment, shift=shift) == Calendar(zone, shifts=shifts).place(moment, shift=shift)
