@@ -1,9 +1,9 @@
 """A mapping as one fast function: every decision that does not depend on the row is made once, here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from platform_core.ingest.contracts import MappedRecord, Payload, Rejection, SourceRow
@@ -35,12 +35,34 @@ _ROW_ERRORS = (ValueError, ArithmeticError, TypeError, EvaluationError, Recursio
 """What a value that does not fit may raise; the message names it."""
 
 
-_EXACT: dict[str, type[Any]] = {"number": int, "integer": int, "boolean": bool, "json": list}
-"""What a value may be to be taken as it is."""
+_EXACT: dict[str, type[Any]] = {"text": str, "number": int, "integer": int, "boolean": bool, "json": list}
+"""What a value may be to be taken as it is; a text without its surrounding spaces."""
 
 
 class NotAllowedError(ValueError):
     """A value that the mapping's `values` does not know, where it says `otherwise: reject`."""
+
+
+class _Direct(NamedTuple):
+    """The usual field: one source field, one conversion. A value of the usual type needs no call of `make`."""
+
+    source: str
+    usual: type[Any] | None
+    empty: frozenset[str]
+    make: Origin
+
+    def __call__(self, fields: Any, payload: Any) -> Any:
+        return self.make(fields, payload)
+
+
+_Maker = tuple[str, str | None, type[Any] | None, frozenset[str], Origin]
+"""A payload field, what _Direct says of it where it is a usual one, and the function that makes its value."""
+
+
+def _maker(name: str, make: Origin) -> _Maker:
+    if isinstance(make, _Direct):
+        return (name, make.source, make.usual, make.empty, make.make)
+    return (name, None, None, frozenset(), make)
 
 
 def compile_mapping(mapping: Mapping, *, timezone: str) -> MapRow:
@@ -50,32 +72,48 @@ def compile_mapping(mapping: Mapping, *, timezone: str) -> MapRow:
     """
     zone = ZoneInfo(mapping.timezone or timezone)
     build = _Builder(mapping, zone)
-    makers = [(name, build.maker(name, mapping.fields[name])) for name in payload_order(mapping)]
-    version = build.version()
-    business_date = build.business_date()
-    key = build.key()
+    makers = [_maker(name, build.maker(name, mapping.fields[name])) for name in payload_order(mapping)]
+    return partial(_map_row, build, makers, build.version(), build.business_date(), build.key())
 
-    def map_row(row: SourceRow) -> MappedRecord | Rejection:
-        fields = row.fields
-        payload: Payload = {}
-        name = ""
-        try:
-            for name, make in makers:
-                value = make(fields, payload)
-                if value is not None:
+
+def _map_row(
+    build: "_Builder",
+    makers: Sequence[_Maker],
+    version: Origin | None,
+    business_date: Origin | None,
+    key: Callable[[Any, Any], str | None],
+    row: SourceRow,
+) -> MappedRecord | Rejection:
+    fields = row.fields
+    get = fields.get
+    payload: Payload = {}
+    name = ""
+    try:
+        for name, source, usual, empty, make in makers:
+            if source is not None:
+                value = get(source)
+                if value is None:
+                    continue
+                if value.__class__ is usual and (usual is not str or value.isascii()):
+                    if usual is str:
+                        value = value.strip()
+                        if value in empty:
+                            continue
                     payload[name] = value
-            name = "version"
-            number = version(fields, payload) if version else None
-            name = "business_date"
-            day = business_date(fields, payload) if business_date else None
-        except _ROW_ERRORS as error:
-            return build.refuse(row, name, payload, error)
-        source_pk = key(fields, payload)
-        if source_pk is None:
-            return build.no_key(row)
-        return MappedRecord(row.number, source_pk, number, payload, row.text, day)
-
-    return map_row
+                    continue
+            value = make(fields, payload)
+            if value is not None:
+                payload[name] = value
+        name = "version"
+        number = version(fields, payload) if version else None
+        name = "business_date"
+        day = business_date(fields, payload) if business_date else None
+    except _ROW_ERRORS as error:
+        return build.refuse(row, name, payload, error)
+    source_pk = key(fields, payload)
+    if source_pk is None:
+        return build.no_key(row)
+    return MappedRecord(row.number, source_pk, number, payload, row.text, day)
 
 
 def payload_order(mapping: Mapping) -> list[str]:
@@ -171,7 +209,7 @@ class _Builder:
         default = convert(spec.default) if spec.default is not None else None
         if default is None and spec.from_ is not None and len(spec.from_) == 1 and "." not in spec.from_[0]:
             plain = spec.values is None and spec.scale is None and spec.unit is None
-            return _direct(spec.from_[0], convert, empty, kind if plain else "")
+            return _direct(spec.from_[0], convert, empty, kind if plain and not spec.format else "")
 
         def make(fields: Any, payload: Any) -> Any:
             value = origin(fields, payload)
@@ -277,30 +315,34 @@ class _Builder:
         return Rejection(row.number, "NO_KEY", names[0], None, message, row.text)
 
 
-def _direct(name: str, convert: Convert, empty: frozenset[str], kind: str) -> Origin:
-    """The usual field: one source field, one conversion; the usual types first, since this runs for every value."""
-    if kind == "text":
+def _direct(name: str, convert: Convert, empty: frozenset[str], kind: str) -> _Direct:
+    """The usual field; the usual types first, since this runs for every value."""
 
-        def make_text(fields: Any, payload: Any) -> str | None:
-            value = fields.get(name)
-            if value.__class__ is str and value.isascii():
-                value = value.strip()
-                return None if value in empty else value
-            found = to_text(value)
-            return None if found in empty else found
-
-        return make_text
-    exact = _EXACT.get(kind)
+    def make_text(fields: Any, payload: Any) -> str | None:
+        found = to_text(fields.get(name))
+        return None if found in empty else found
 
     def make(fields: Any, payload: Any) -> Any:
         value = fields.get(name)
-        if value is None or value.__class__ is exact:
+        if value is None or value.__class__ is usual:
             return value
         if value.__class__ is str and (not value or value in empty or value.strip() in empty):
             return None
         return convert(value)
 
-    return make
+    def make_time(fields: Any, payload: Any) -> Any:
+        value = fields.get(name)
+        # 2025-03-01T08:00:00+09:00, as an MES sends it, is what is wanted.
+        if value.__class__ is str and len(value) == 25 and value[10] == "T" and value not in empty:
+            try:
+                if datetime.fromisoformat(value).tzinfo is not None:
+                    return value
+            except ValueError:
+                pass
+        return make(fields, payload)
+
+    usual = _EXACT.get(kind)
+    return _Direct(name, usual, empty, {"text": make_text, "timestamp": make_time}.get(kind, make))
 
 
 def _only(test: Origin, make: Origin) -> Origin:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from platform_core.ingest.mapping.schema import FieldSpec, Mapping
 from platform_core.ingest.mapping.times import (
     EPOCH,
+    MICROSECOND,
     NOTHING,
     in_zone,
     microseconds,
@@ -32,6 +33,8 @@ Convert = Callable[[Any], Any]
 
 _DURATION_SUFFIX = {"_minutes": "minutes", "_sec": "seconds", "_hours": "hours", "_days": "days"}
 _BIGINT = 2**63
+_EXACT = 1e12
+"""Whole numbers below it stay exact when they are turned into seconds and back."""
 
 
 def duration_unit(field: str) -> str | None:
@@ -85,6 +88,8 @@ def _duration_converter(unit: str, target: str, decimal: str) -> Convert:
     def convert(value: Any) -> int | float | None:
         if type(value) is int:
             return value if factor == 1 else rounded(value * factor)
+        if factor == 1 and type(value) is float and value.is_integer() and abs(value) < _EXACT:
+            return int(value)
         seconds = duration_seconds(value, unit, decimal)
         return None if seconds is None else rounded(seconds / per_target)
 
@@ -185,7 +190,7 @@ def version_converter(kind: str, spec: FieldSpec, zone: ZoneInfo) -> Callable[[A
             except (ValueError, TypeError):
                 pass
             else:
-                return (delta.days * 86400 + delta.seconds) * 1_000_000 + delta.microseconds
+                return delta // MICROSECOND
         moment = parse(value)
         return None if moment is None else microseconds(_storable(in_zone(moment, zone)))
 

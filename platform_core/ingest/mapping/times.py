@@ -9,7 +9,7 @@ from typing import Any
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SERIAL_DAY_ZERO = datetime(1899, 12, 30)  # noqa: DTZ001 - a spreadsheet's dates have no zone
 _SERIAL_FIRST, _SERIAL_LAST = 29_000, 73_051  # 1979 to 2100
-_MICROSECOND = timedelta(microseconds=1)
+MICROSECOND = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
 
 _DATE = re.compile(r"(\d{4})\s*(?:[-./]|년)\s*(\d{1,2})\s*(?:[-./]|월)\s*(\d{1,2})\s*(?:일|\.)?")
@@ -27,7 +27,7 @@ NOTHING = frozenset({"00000000", "0000-00-00", "0000-00-00 00:00:00"})
 
 def microseconds(moment: datetime) -> int:
     """Microseconds since 1970-01-01 UTC of an aware time."""
-    return (moment - EPOCH) // _MICROSECOND
+    return (moment - EPOCH) // MICROSECOND
 
 
 def parse_clock(text: str) -> timedelta | None:
