@@ -5,12 +5,14 @@ time. A load commits every COMMIT_ROWS rows, an ordinary file thus all at once: 
 counts, its rejected rows and its dirty marks, and after a crash the same file again changes only what is missing.
 """
 
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import date, datetime
+from threading import Lock
 from time import monotonic
 from types import TracebackType
 from typing import Protocol, Self
@@ -45,6 +47,37 @@ _SHOWN = 5
 
 Progress = Callable[[int], None]
 """Called with the number of rows that the load has dealt with so far."""
+
+
+class _ShortTurns:
+    """While anyone lands: threads take turns ten times as often.
+
+    The writing thread mostly waits for the server and needs the interpreter for an instant each time; at the usual 5 ms
+    for which the preparing thread keeps it, the waiting takes longer than the writing.
+    """
+
+    _SECONDS = 0.0005
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._users = 0
+        self._usual = 0.0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._users == 0:
+                self._usual = sys.getswitchinterval()
+                sys.setswitchinterval(min(self._usual, self._SECONDS))
+            self._users += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                sys.setswitchinterval(self._usual)
+
+
+_short_turns = _ShortTurns()
 
 
 class Lander(Protocol):
@@ -118,7 +151,7 @@ def _pump(prepared: Iterable[Batch], writer: "_Writer", progress: Progress | Non
         if progress is not None:
             progress(done)
 
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="takt-landing") as worker:
+    with _short_turns, ThreadPoolExecutor(max_workers=1, thread_name_prefix="takt-landing") as worker:
         pending: deque[Future[int]] = deque()
         asked = monotonic()
         for batch in prepared:
