@@ -75,12 +75,23 @@ EVENTS = [
 ]  # fmt: skip
 
 
+WORKCENTERS = [
+    {"line_code": "ASM1", "name": "Assembly 1", "is_active": True},
+    {"line_code": "Paint shop", "name": "Paint shop", "is_active": False},
+]
+PRODUCTS = [
+    {"product_code": "FURN_9666", "name": "Table", "category": "All / Saleable", "unit": "EA", "is_active": True}
+]
+
+
 @pytest.mark.parametrize(
     ("name", "payloads", "watermark"),
     [
         ("odoo_mrp_workorder", [WORK_ORDER], "2025-03-05 04:31:00"),
         ("odoo_mrp_production", [PRODUCTION], "2025-03-05 04:31:00"),
         ("odoo_mrp_workcenter_productivity", EVENTS, "2025-03-05 06:00:00"),
+        ("odoo_mrp_workcenter", WORKCENTERS, "2025-03-02 00:00:00"),
+        ("odoo_product", PRODUCTS, "2025-03-03 00:00:00"),
     ],
 )
 def test_odoo_is_read_by_its_shipped_mapping(odoo: str, name: str, payloads: list[Any], watermark: str) -> None:
