@@ -74,6 +74,13 @@ query($key: AssetKeyInput!) {
   } } } } }
 }
 """
+MATERIALIZED = """
+query($key: AssetKeyInput!) {
+  assetNodeOrError(assetKey: $key) { ... on AssetNode { assetPartitionStatuses {
+    ... on TimePartitionStatuses { ranges { startKey endKey status } }
+  } } }
+}
+"""
 DRY_RUN = """
 mutation($schedule: ScheduleSelector!, $at: Float!) {
   scheduleDryRun(selectorData: $schedule, timestamp: $at) {

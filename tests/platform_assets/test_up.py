@@ -7,26 +7,25 @@ import sys
 from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import psutil
 import pytest
 
+from dbt_like_sql.project import load_project
 from platform_assets.run import run_dates
+from platform_core.ingest.record_types import RECORD_TYPES
 from tests.conftest import Server
 from tests.platform_assets.conftest import opened
-from tests.platform_assets.graphql import DRY_RUN, Webserver, wait_for
-from tests.platform_assets.place import Place, days, order
+from tests.platform_assets.graphql import DRY_RUN, MATERIALIZED, Webserver, wait_for
+from tests.platform_assets.place import ARRIVED, Place, days, order
 
 TAKT = [sys.executable, "-m", "platform_cli.main"]
 WEEK = days(3)
-LATE = WEEK[2] + timedelta(days=2)
-CHAIN = [
-    ["raw", "work_order"],
-    ["staging", "stg_work_order"],
-    ["bi", "fact_daily_production"],
-    ["bi", "mv_oee_daily"],
-]
+MONTH = days(30)
+LATE = MONTH[-1] + timedelta(days=5)
+INVENTORY = ["bi", "fact_inventory_snapshot"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,8 @@ def up(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Generator[Up
             try:
                 line = process.stdout.readline()
                 assert line, process.stderr.read()
-                place.land([order(1, LATE)])  # for the daemon, while the tests before do their work
+                # For the daemon, while the tests before do their work.
+                place.land([order(1, LATE)], now=ARRIVED + timedelta(days=30))
                 family = psutil.Process(process.pid).children(recursive=True)
                 yield Up(place, process, json.loads(line), family)
             finally:
@@ -80,21 +80,36 @@ def test_a_second_one_says_where_the_first_is(up: Up) -> None:
     assert f"process {up.process.pid}" in again.stderr
 
 
-def test_a_backfill_of_many_dates_is_one_run_and_a_broken_date_shows_as_failed(up: Up) -> None:
-    backfill = up.dagster.backfill(CHAIN, [day.isoformat() for day in WEEK])
+def _dated_assets() -> list[list[str]]:
+    """Everything from raw records to marts, as the UI selects it."""
+    models = [relation.split(".") for relation, model in load_project().models.items() if model.layer != "dimensions"]
+    return [["raw", kind.name] for kind in RECORD_TYPES.values() if kind.dated] + models
 
-    def finished() -> list[dict[str, object]] | None:
+
+def _run_of(up: Up, backfill: str) -> dict[str, Any]:
+    """The one run of a backfill, ended."""
+
+    def finished() -> list[dict[str, Any]] | None:
         runs = up.dagster.runs("dagster/backfill", backfill)
         return runs if runs and all(run["status"] in ("SUCCESS", "FAILURE") for run in runs) else None
 
-    [run] = wait_for(finished, 120, "the backfill's run")
-    assert run["status"] == "SUCCESS"
+    [run] = wait_for(finished, 240, "the backfill's run")
+    return run
+
+
+def test_a_backfill_of_30_dates_and_all_assets_is_one_run_and_a_broken_date_shows_as_failed(up: Up) -> None:
+    backfill = up.dagster.backfill(_dated_assets(), [day.isoformat() for day in MONTH])
+    assert _run_of(up, backfill)["status"] == "SUCCESS"
+    for key in _dated_assets():
+        partitions = up.dagster.ask(MATERIALIZED, key={"path": key})["assetNodeOrError"]["assetPartitionStatuses"]
+        made = [(each["startKey"], each["endKey"]) for each in partitions["ranges"] if each["status"] == "MATERIALIZED"]
+        assert (MONTH[0].isoformat(), MONTH[-1].isoformat()) in made, key
     broken = WEEK[1].isoformat()
     verdicts = up.dagster.date_verdicts(["bi", "fact_daily_production"])
     assert [each for each in verdicts if each[0] != LATE.isoformat()] == [
         (WEEK[0].isoformat(), WEEK[0].isoformat(), "SUCCEEDED"),
         (broken, broken, "FAILED"),
-        (WEEK[2].isoformat(), WEEK[2].isoformat(), "SUCCEEDED"),
+        (WEEK[2].isoformat(), MONTH[-1].isoformat(), "SUCCEEDED"),
     ]
     produced = up.place.rows("select date, good_qty from bi.mv_oee_daily order by date")
     assert [(day, int(good)) for day, good in produced if day in WEEK] == [(day, 1390) for day in WEEK]
@@ -106,6 +121,32 @@ def test_a_late_record_is_taken_up_by_the_daemon(up: Up) -> None:
 
     wait_for(refreshed, 120, "the sensor's run")
     assert up.dagster.runs("takt/dirty", "yes")
+
+
+def test_the_daemon_remembers_a_failed_run_and_one_that_went_well(up: Up) -> None:
+    up.place.write("alter table staging.stg_inventory rename column stock_qty to gone")
+    try:
+        failed = _run_of(up, up.dagster.backfill([INVENTORY], [WEEK[0].isoformat()]))
+    finally:
+        up.place.write("alter table staging.stg_inventory rename column gone to stock_qty")
+    assert failed["status"] == "FAILURE"
+
+    def remembered() -> list[tuple[object, ...]] | None:
+        query = "select job_name, status, first_date, error_message from bi.etl_job_executions where run_id = %(run)s"
+        return up.place.rows(query, run=failed["runId"]) or None
+
+    [(job, status, first, error)] = wait_for(remembered, 90, "the failed run in bi.etl_job_executions")
+    assert (job == failed["jobName"], status, first) == (True, "failed", WEEK[0])
+    assert "stock_qty" in str(error)
+    shown = subprocess.run([*TAKT, "status"], env=up.place.environment(), capture_output=True, text=True, check=True)
+    assert f"Failed run {failed['runId'][:8]}" in shown.stdout
+
+    def completed() -> list[tuple[object, ...]] | None:
+        query = "select 1 from bi.etl_job_executions where status = 'completed' and run_id = any(%(runs)s)"
+        good = [run["runId"] for run in up.dagster.runs("takt/dirty", "yes") if run["status"] == "SUCCESS"]
+        return up.place.rows(query, runs=good) or None
+
+    wait_for(completed, 90, "the sensor's run in bi.etl_job_executions")
 
 
 def test_the_schedule_ticks(up: Up) -> None:
