@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from platform_core.ingest.contracts import MappedRecord, Payload, Rejection
 from platform_core.ingest.production_date import Calendar, Doubt
-from platform_core.ingest.record_types import RecordType
+from platform_core.ingest.record_types import RecordType, stored_key
 from platform_core.ingest.validation import MAX_TEXT, InvalidRecord, Validator
 
 MAX_KEY = 800
@@ -148,6 +148,14 @@ class Preparer:
             today = self._todays[zone] = self._now.astimezone(zone).date()
         return today
 
+    def key_of(self, item: MappedRecord) -> str | None:
+        """The key under which a rejected record would be stored; None where key or version are what is wrong."""
+        version = item.source_version
+        if version is not None and not -_BIGINT <= version < _BIGINT:
+            return None
+        key = item.source_pk if self._kind.dated else stored_key(self._kind, item.payload)
+        return key if key and len(key) <= MAX_KEY and key.isprintable() else None
+
     def warnings(self) -> list[str]:
         """One sentence for each kind of doubt, the most frequent first."""
         ranked = sorted(self.doubts.items(), key=lambda item: (-item[1], str(item[0])))
@@ -184,7 +192,7 @@ def batches(items: Iterable[MappedRecord | Rejection], preparer: Preparer, *, si
             try:
                 _add(batch, item, preparer)
             except InvalidRecord as verdict:
-                batch.rejections.append(_rejection(item, verdict))
+                batch.rejections.append(_rejection(item, verdict, preparer.key_of(item)))
         if len(batch.lines) + len(batch.rejections) >= size:
             yield batch
             batch = Batch()
@@ -223,6 +231,8 @@ def _escape_json(text: str) -> str:
     return text.replace("\\", "\\\\") if "\\" in text else text
 
 
-def _rejection(item: MappedRecord, verdict: InvalidRecord) -> Rejection:
+def _rejection(item: MappedRecord, verdict: InvalidRecord, key: str | None) -> Rejection:
     value = None if verdict.value is None else str(verdict.value)[:MAX_TEXT]
-    return Rejection(item.number, verdict.code, verdict.field, value, verdict.message, item.text)
+    return Rejection(
+        item.number, verdict.code, verdict.field, value, verdict.message, item.text, key, item.source_version
+    )

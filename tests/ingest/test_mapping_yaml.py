@@ -144,6 +144,31 @@ def test_keys_of_several_parts_never_run_into_one_another() -> None:
     assert isinstance(run("", text, a=None), Rejection)
 
 
+@pytest.mark.parametrize(
+    ("spec", "cells", "value", "message"),
+    [
+        ("{join: [일자, 시각]}", {"일자": "3월 45일", "시각": "08:00"}, "3월 45일 08:00", "'3월 45일 08:00' is not a"),
+        ("""{expression: "date(일자)"}""", {"일자": "어제"}, "어제", "'어제' is not a"),
+        (
+            """{expression: "concat(date(일자), ' ', 시각)"}""",
+            {"일자": "어제", "시각": "8"},
+            "일자 = 어제, 시각 = 8",
+            "'일자 = 어제",
+        ),
+        ("{from: [일자, 날짜]}", {"일자": None, "날짜": "어제"}, "어제", "'어제' is not a"),
+    ],
+)
+def test_a_rejection_shows_the_cell_that_cannot_be_read(
+    spec: str, cells: dict[str, Any], value: str, message: str
+) -> None:
+    result = run(text=WORK_ORDER.replace("  start_time: start\n", f"  start_time: {spec}\n"), **cells)
+    assert isinstance(result, Rejection)
+    assert (result.field, result.value) == ("start_time", value)
+    assert message in result.message
+    assert "None" not in result.message
+    assert (result.source_pk, result.source_version) == ("W1", None)
+
+
 def test_lists_are_built_of_columns_text_and_child_rows() -> None:
     columns = "  defect_details: {columns: {치수불량: dimension, 외관불량: look}}\n"
     assert payload(columns, 치수불량="3", 외관불량="0")["defect_details"] == [{"type": "dimension", "qty": 3}]

@@ -15,8 +15,6 @@ from platform_core.ingest.mapping.conversion import (
     version_converter,
 )
 from platform_core.ingest.mapping.errors import MappingError
-from platform_core.ingest.mapping.expressions import parse_expression
-from platform_core.ingest.mapping.functions import EvaluationError
 from platform_core.ingest.mapping.origins import (
     Origin,
     expression_origin,
@@ -27,20 +25,13 @@ from platform_core.ingest.mapping.origins import (
     list_of_text,
     source_getter,
 )
+from platform_core.ingest.mapping.refusing import ROW_ERRORS, NotAllowedError, Refuser, payload_names_read
 from platform_core.ingest.mapping.schema import FieldSpec, Mapping
 from platform_core.ingest.mapping.values import to_text
 
 MapRow = Callable[[SourceRow], MappedRecord | Rejection]
-_ROW_ERRORS = (ValueError, ArithmeticError, TypeError, EvaluationError, RecursionError)
-"""What a value that does not fit may raise; the message names it."""
-
-
 _EXACT: dict[str, type[Any]] = {"text": str, "number": int, "integer": int, "boolean": bool, "json": list}
 """What a value may be to be taken as it is; a text without its surrounding spaces."""
-
-
-class NotAllowedError(ValueError):
-    """A value that the mapping's `values` does not know, where it says `otherwise: reject`."""
 
 
 class _Direct(NamedTuple):
@@ -72,12 +63,14 @@ def compile_mapping(mapping: Mapping, *, timezone: str) -> MapRow:
     """
     zone = ZoneInfo(mapping.timezone or timezone)
     build = _Builder(mapping, zone)
-    makers = [_maker(name, build.maker(name, mapping.fields[name])) for name in payload_order(mapping)]
-    return partial(_map_row, build, makers, build.version(), build.business_date(), build.key())
+    made = {name: build.maker(name, mapping.fields[name]) for name in payload_order(mapping)}
+    makers = [_maker(name, make) for name, make in made.items()]
+    version, business_date, key = build.version(), build.business_date(), build.key()
+    return partial(_map_row, Refuser(mapping, build.origins, made, version, key), makers, version, business_date, key)
 
 
 def _map_row(
-    build: "_Builder",
+    refuser: Refuser,
     makers: Sequence[_Maker],
     version: Origin | None,
     business_date: Origin | None,
@@ -108,17 +101,17 @@ def _map_row(
         number = version(fields, payload) if version else None
         name = "business_date"
         day = business_date(fields, payload) if business_date else None
-    except _ROW_ERRORS as error:
-        return build.refuse(row, name, payload, error)
+    except ROW_ERRORS as error:
+        return refuser.refuse(row, name, payload, error)
     source_pk = key(fields, payload)
     if source_pk is None:
-        return build.no_key(row)
+        return refuser.no_key(row)
     return MappedRecord(row.number, source_pk, number, payload, row.text, day)
 
 
 def payload_order(mapping: Mapping) -> list[str]:
     """The payload's fields so that each comes after those its expression reads; raises MappingError for a circle."""
-    reads = {name: _payload_names_read(name, spec, mapping) for name, spec in mapping.fields.items()}
+    reads = {name: payload_names_read(name, spec, mapping) for name, spec in mapping.fields.items()}
     ordered: list[str] = []
     while reads:
         ready = [name for name, names in reads.items() if not names - set(ordered)]
@@ -130,14 +123,6 @@ def payload_order(mapping: Mapping) -> list[str]:
     return ordered
 
 
-def _payload_names_read(field: str, spec: FieldSpec, mapping: Mapping) -> set[str]:
-    names = {spec.after} if spec.after else set[str]()
-    for text in (spec.expression, spec.when):
-        if text is not None:
-            names.update(parse_expression(text).names)
-    return {name for name in names if name in mapping.fields and name != field}
-
-
 class _Builder:
     """Makes the functions of one mapping."""
 
@@ -146,13 +131,13 @@ class _Builder:
         self._zone = zone
         self._empty = frozenset((*mapping.empty, ""))
         self._names = frozenset(mapping.fields)
-        self._origins: dict[str, Origin] = {}
+        self.origins: dict[str, Origin] = {}
 
     def maker(self, field: str, spec: FieldSpec) -> Origin:
         """The function from (fields, payload) to the value of one payload field."""
         kind = spec.type or self._mapping.kind.fields[field].type
-        self._origins[field] = self._origin(field, spec, kind)
-        make = self._finish(field, spec, kind, self._origins[field])
+        self.origins[field] = self._origin(field, spec, kind)
+        make = self._finish(field, spec, kind, self.origins[field])
         return make if spec.when is None else _only(expression_origin("", spec.when, self._names), make)
 
     def _origin(self, field: str, spec: FieldSpec, kind: str) -> Origin:
@@ -230,16 +215,16 @@ class _Builder:
         spec = self._mapping.version
         if spec is None:
             return None
-        self._origins["version"] = self._origin("version", spec, "timestamp" if spec.type != "integer" else "integer")
+        self.origins["version"] = self._origin("version", spec, "timestamp" if spec.type != "integer" else "integer")
         convert = version_converter(spec.type, spec, self._zone)
-        return self._plain(self._origins["version"], convert)
+        return self._plain(self.origins["version"], convert)
 
     def business_date(self) -> Origin | None:
         """The function to the business date, where the mapping names one."""
         spec = self._mapping.business_date
         if spec is None:
             return None
-        self._origins["business_date"] = self._origin("business_date", spec, "date")
+        self.origins["business_date"] = self._origin("business_date", spec, "date")
         zone = ZoneInfo(spec.timezone) if spec.timezone else self._zone
         to_text_date = date_converter(spec, zone)
 
@@ -247,7 +232,7 @@ class _Builder:
             text = to_text_date(value)
             return date.fromisoformat(text) if text else None
 
-        return self._plain(self._origins["business_date"], to_date)
+        return self._plain(self.origins["business_date"], to_date)
 
     def _plain(self, origin: Origin, convert: Convert) -> Origin:
         empty = self._empty
@@ -287,32 +272,6 @@ class _Builder:
             return lambda fields, payload: payload.get(name)
         get = source_getter(name)
         return lambda fields, payload: get(fields)
-
-    def refuse(self, row: SourceRow, field: str, payload: Payload, error: Exception) -> Rejection:
-        """The rejection of a row whose field has no usable value."""
-        spec = self._spec_of(field)
-        try:
-            value = self._origins[field](row.fields, payload)
-        except _ROW_ERRORS:
-            value = None
-        if value is None and spec is not None and spec.from_:
-            value = source_getter(spec.from_[0])(row.fields)
-        shown = _shown(value)
-        said = str(error) or type(error).__name__
-        source = _source_of(spec)
-        message = f"{field} (from {source}): {shown!r} {said}." if source else f"{field}: {said}."
-        return Rejection(row.number, _code(field, spec, error), field, shown, message, row.text)
-
-    def _spec_of(self, field: str) -> FieldSpec | None:
-        if field == "version":
-            return self._mapping.version
-        return self._mapping.business_date if field == "business_date" else self._mapping.fields.get(field)
-
-    def no_key(self, row: SourceRow) -> Rejection:
-        """The rejection of a row that lacks a part of its key."""
-        names = self._mapping.key or self._mapping.kind.key
-        message = f"The record has no key: {', '.join(names)} must all have a value."
-        return Rejection(row.number, "NO_KEY", names[0], None, message, row.text)
 
 
 def _direct(name: str, convert: Convert, empty: frozenset[str], kind: str) -> _Direct:
@@ -378,23 +337,3 @@ def _mapped(known: dict[str, Any], otherwise: str, convert: Convert, value: Any)
     if otherwise == "reject":
         raise NotAllowedError("is none of the values that the mapping knows")
     return convert(value) if otherwise == "keep" else None
-
-
-def _code(field: str, spec: FieldSpec | None, error: Exception) -> str:
-    if field == "version":
-        return "BAD_VERSION"
-    if isinstance(error, NotAllowedError):
-        return "NOT_ALLOWED"
-    return "EXPRESSION_FAILED" if spec is not None and spec.expression is not None else "WRONG_TYPE"
-
-
-def _source_of(spec: FieldSpec | None) -> str:
-    if spec is None:
-        return ""
-    if spec.expression is not None:
-        return spec.expression
-    return ", ".join(spec.from_ or spec.join or ())
-
-
-def _shown(value: Any) -> str | None:
-    return None if value is None else str(value)[:500]
