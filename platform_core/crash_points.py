@@ -55,7 +55,7 @@ def crash_point(name: str, of: str = "") -> None:
     if name not in CRASH_POINTS:
         raise ValueError(f"{name} is not among CRASH_POINTS")
     if os.environ.get("TAKT_TELL_CRASH_POINTS"):
-        print(f"{name} {of}", flush=True)
+        print(f"{name} {of}\n", end="", flush=True)  # in one piece, as other threads write too
     chosen = os.environ.get("TAKT_CRASH_AT")
     if chosen and _is_chosen(chosen, name, of):
         os.kill(os.getpid(), signal.SIGKILL)

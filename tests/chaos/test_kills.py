@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from queue import Empty, Queue
 from random import Random
@@ -31,8 +31,20 @@ SERVER_TOO = 5
 SEED = 20251105
 PATIENCE_SECONDS = 300
 """How long a worker may say nothing."""
-WORDS = ("ready", "landing", "done")
-"""What a worker says, beside the names of models."""
+BEGINNINGS = {
+    "ready": "ready",
+    "landing": "landing",
+    "staging.": "staging",
+    "bi.dim_": "dimensions",
+    "bi.fact_": "facts",
+    "publish.after_candidate": "auditing",
+    "publish.after_audit": "replacing",
+    "mart.before_refresh": "refreshing",
+    "mart.after_commit": "auditing",
+}
+"""The stage that begins with what a worker says: names of models that are made, crash points that are passed."""
+STAGES = ("landing", "staging", "auditing", "replacing", "refreshing")
+"""Each is hit by every fifth kill."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -41,6 +53,7 @@ class Worker:
 
     def __init__(self, settings: Settings, folder: Path, slugs: list[str]) -> None:
         environment = {**os.environ, "TAKT_HOME": str(settings.home), "PYTHONWARNINGS": "ignore"}
+        environment["TAKT_TELL_CRASH_POINTS"] = "yes"
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.chaos.worker", str(folder), *slugs],
             cwd=ROOT,
@@ -50,8 +63,14 @@ class Worker:
             text=True,
         )
         self.said: list[str] = []
+        self.spent: defaultdict[str, float] = defaultdict(float)
+        """Seconds in each stage."""
+        self.visits: Counter[str] = Counter()
+        """How often each stage was come to."""
+        self._since = time.monotonic()
+        self._ended = False
         self.done: list[str] = []
-        self.doing = "starting"
+        self.stage = "starting"
         self._lines: Queue[str | None] = Queue()
         Thread(target=self._listen, daemon=True).start()
 
@@ -61,8 +80,8 @@ class Worker:
             self._lines.put(line.strip())
         self._lines.put(None)
 
-    def follow(self, seconds: float, until: str = "") -> bool:
-        """Note what it says for so long, or until it says that; False when it has ended."""
+    def follow(self, seconds: float, until: str = "", visit: int = 1) -> bool:
+        """Note what it says for so long, or until its n-th visit to that stage; False when it has ended."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             try:
@@ -70,21 +89,28 @@ class Worker:
             except Empty:
                 return True
             if line is None:
+                self._ended = True
                 return False
             self.said.append(line)
             word, _, rest = line.partition(" ")
             if word == "done":
                 self.done.append(rest)
-            if word in WORDS or line.startswith(("staging.", "bi.")):
-                self.doing = word
-            if line == until:
-                return True
+            if (stage := _stage(word)) is not None:
+                self._enter(stage)
+                if stage == until and self.visits[stage] >= visit:
+                    return True
         return True
+
+    def _enter(self, stage: str) -> None:
+        now = time.monotonic()
+        self.spent[self.stage] += now - self._since
+        self.visits[stage] += 1
+        self.stage, self._since = stage, now
 
     def get_ready(self) -> None:
         """Wait until it has connected."""
         self.follow(PATIENCE_SECONDS, until="ready")
-        assert self.doing == "ready", self.said
+        assert self.stage == "ready", self.said
 
     def finish(self) -> None:
         """Let it end by itself; fail with what it said when it fails."""
@@ -101,7 +127,8 @@ class Worker:
         """kill -9, unless it has ended."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
-        self.follow(PATIENCE_SECONDS)
+        if not self._ended:
+            self.follow(PATIENCE_SECONDS)
         if self.process.stdout is not None:
             self.process.stdout.close()
 
@@ -113,15 +140,22 @@ def test_totals_are_right_after_fifty_kills_at_random_moments(
     generate(factory, days=4, lines=3, tenants=1, seed=SEED, end_date=LAST)
     random = Random(SEED)
     slugs = ["undisturbed", *(f"plant-{number}" for number in range(KILLS))]
-    seconds = _undisturbed_seconds(home, factory, slugs.pop(0))
+    undisturbed = _undisturbed(home, factory, slugs.pop(0))
+    stages = [STAGES[number % len(STAGES)] for number in range(KILLS)]
+    random.shuffle(stages)
     moments: Counter[str] = Counter()
     kills = servers = 0
     pending = slugs
     while kills < KILLS:
         with Worker(home, factory, pending) as worker:
             worker.get_ready()
-            assert worker.follow(random.uniform(0, seconds)), worker.said[-30:]
-            moments[_stage(worker.doing)] += 1
+            stage = stages[kills]
+            visit = random.randint(1, undisturbed.visits[stage])
+            assert worker.follow(PATIENCE_SECONDS, until=stage, visit=visit), worker.said[-30:]
+            assert worker.stage == stage, worker.said[-30:]
+            mean = undisturbed.spent[stage] / undisturbed.visits[stage]
+            assert worker.follow(random.uniform(0, mean)), worker.said[-30:]
+            moments[worker.stage] += 1
         kills += 1
         if kills % SERVER_TOO == 0:
             servers += _kill_server(home)
@@ -137,7 +171,7 @@ def test_totals_are_right_after_fifty_kills_at_random_moments(
             "kills": kills,
             "server_killed_too": servers,
             "moments": dict(sorted(moments.items())),
-            "undisturbed_seconds_per_tenant": round(seconds, 1),
+            "undisturbed_seconds": {stage: round(undisturbed.spent[stage], 1) for stage in STAGES},
             "tenants_compared": len(shown),
             "tables_compared": len(RELATIONS),
             "differences": 0,
@@ -145,24 +179,15 @@ def test_totals_are_right_after_fifty_kills_at_random_moments(
     )
 
 
-def _undisturbed_seconds(home: Settings, factory: Path, slug: str) -> float:
+def _undisturbed(home: Settings, factory: Path, slug: str) -> Worker:
+    """A worker that has done one tenant's work, and knows how long each stage of it takes."""
     with Worker(home, factory, [slug]) as worker:
-        worker.get_ready()
-        begin = time.monotonic()
         worker.finish()
-        return time.monotonic() - begin
+    return worker
 
 
-def _stage(doing: str) -> str:
-    """What a line of the worker says about the moment."""
-    if doing.startswith("staging."):
-        return "staging"
-    if doing.startswith("bi."):
-        return next(
-            (stage for part, stage in {"fact_": "facts", "mv_": "marts"}.items() if doing[3:].startswith(part)),
-            "dimensions",
-        )
-    return {"landing": "landing", "ready": "landing", "done": "between tenants"}[doing]
+def _stage(word: str) -> str | None:
+    return next((stage for beginning, stage in BEGINNINGS.items() if word.startswith(beginning)), None)
 
 
 def _kill_server(home: Settings) -> int:

@@ -38,7 +38,7 @@ def main(folder: Path, slugs: list[str]) -> None:
 
 def say(text: str) -> None:
     """One line, at once."""
-    print(text, flush=True)
+    print(f"{text}\n", end="", flush=True)  # in one piece, as the models' threads name crash points
 
 
 def _ingest(warehouse: Warehouse, settings: Settings, folder: Path, slug: str) -> None:
