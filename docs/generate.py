@@ -6,12 +6,27 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
+
 from dbt_like_sql.contracts import LAYERS, Model
 from dbt_like_sql.project import load_project
 from platform_core.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("dbt_like_sql", "platform_core", "platform_assets", "platform_api", "platform_cli")
+GENERAL_CODES = {
+    "ERR_FORBIDDEN": "The caller may not do that; the detail names the permission that is missing.",
+    "ERR_INTERNAL": "Something went wrong that was not expected; the log names it under the request's id.",
+    "ERR_INVALID_JSON": "The body is not JSON.",
+    "ERR_METHOD_NOT_ALLOWED": "The path exists, but not with this method.",
+    "ERR_NOT_FOUND": "There is nothing at that path, or nothing that the caller may see.",
+    "ERR_SERVICE_UNAVAILABLE": "Something that is needed is away; try again later.",
+    "ERR_TOO_LARGE": "The body is larger than what is taken at once.",
+    "ERR_UNAUTHORIZED": "The request does not say who asks, or not in a way that can be believed.",
+    "ERR_UNSUPPORTED_TYPE": "The body is of a type that is not taken here.",
+    "ERR_VALIDATION": "The request is not valid; the detail names each bad field.",
+}
+"""Codes without a class of their own, or with several."""
 TREE_START, TREE_END = "<!-- tree -->", "<!-- /tree -->"
 
 
@@ -33,7 +48,8 @@ def _error_classes() -> Iterator[tuple[str, str, str]]:
                 for statement in node.body:
                     target = statement.targets[0] if isinstance(statement, ast.Assign) else getattr(statement, "target", None)
                     value = getattr(statement, "value", None)
-                    if isinstance(target, ast.Name) and target.id == "code" and isinstance(value, ast.Constant):
+                    is_code = isinstance(target, ast.Name) and target.id == "code"
+                    if is_code and isinstance(value, ast.Constant) and str(value.value).startswith("ERR_"):
                         summary = (ast.get_docstring(node) or "").partition("\n")[0]
                         yield str(value.value), node.name, summary
 
@@ -43,6 +59,15 @@ def errors_page() -> str:
     lines = ["# Error codes", "", "| code | class | meaning |", "| --- | --- | --- |"]
     lines += [f"| `{code}` | {name} | {summary} |" for code, name, summary in sorted(_error_classes())]
     return "\n".join(lines) + "\n"
+
+
+def error_codes_file() -> str:
+    """What the API says of each code: the English meanings of the code, and the Korean ones that stand there."""
+    path = ROOT / "platform_api" / "error_codes.yml"
+    known = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    english = {code: summary for code, _, summary in sorted(_error_classes())} | GENERAL_CODES
+    codes = {code: {"en": english[code], "ko": known.get(code, {}).get("ko", "")} for code in sorted(english)}
+    return yaml.safe_dump(codes, allow_unicode=True, sort_keys=True, width=1000)
 
 
 def _model_section(model: Model) -> list[str]:
@@ -100,6 +125,7 @@ def pages() -> dict[Path, str]:
         reference / "settings.md": settings_page(),
         reference / "errors.md": errors_page(),
         reference / "models.md": models_page(),
+        ROOT / "platform_api" / "error_codes.yml": error_codes_file(),
         ROOT / "README.md": readme_with_tree(),
     }
 

@@ -8,7 +8,8 @@ from fastapi import FastAPI
 
 from platform_api.dependencies import attach, services
 from platform_api.errors import install_error_handlers
-from platform_api.routers import health
+from platform_api.ids import IdsMiddleware
+from platform_api.routers import errors, health
 from platform_core.settings import Settings
 
 
@@ -24,5 +25,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     app = FastAPI(title="Takt", version=version("takt"), lifespan=lifespan)
     install_error_handlers(app)
+    app.add_middleware(IdsMiddleware)
     app.include_router(health.router)
+    app.include_router(errors.router)
     return app
