@@ -96,27 +96,6 @@ def stray_commits(root: Path) -> list[str]:
     return complaints
 
 
-def error_classes(root: Path) -> dict[str, str]:
-    """Code of each error class that our packages define, by class name, read from the syntax trees."""
-    codes: dict[str, str] = {}
-    for path in python_files(root):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not isinstance(node, ast.ClassDef):
-                continue
-            for statement in node.body:
-                target = (
-                    statement.targets[0]
-                    if isinstance(statement, ast.Assign)
-                    else statement.target
-                    if isinstance(statement, ast.AnnAssign)
-                    else None
-                )
-                value = getattr(statement, "value", None)
-                if isinstance(target, ast.Name) and target.id == "code" and isinstance(value, ast.Constant):
-                    codes[node.name] = str(value.value)
-    return codes
-
-
 def foreign_words(root: Path, files: list[Path]) -> list[str]:
     """Registry hosts and machine paths in committed files."""
     pattern = re.compile(

@@ -1,5 +1,6 @@
 """The rules of the house hold in this tree, and each one bites on a planted violation."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -96,6 +97,7 @@ def test_a_registry_host_is_found(planted: Path) -> None:
             + "    return 0\n",
             "C901",
         ),
+        ("platform_core/x.py", "def f(a: int) -> None:\n" + "    print(a)\n" * 51, "PLR0915"),
     ],
 )
 def test_ruff_refuses(name: str, code: str, rule: str) -> None:
@@ -118,6 +120,23 @@ def test_ruff_refuses(name: str, code: str, rule: str) -> None:
         ("platform_core/planted.py", "import platform_api\n", "Packages point one way"),
         ("dbt_like_sql/planted.py", "import psycopg\n", "The catalogue of models never connects"),
         ("platform_api/planted.py", "import dagster\n", "The API reaches Dagster by GraphQL, never by import"),
+        (
+            "platform_core/warehouse/planted.py",
+            "import platform_core.trace.service\n",
+            "Domains use one another in one order",
+        ),
+        ("platform_core/status/planted.py", "import platform_core.trace\n", "Domains use one another in one order"),
+        (
+            "platform_api/routers/planted.py",
+            "import platform_core.trace.store\n",
+            "Routers call services, never a store or the database",
+        ),
+        ("platform_api/routers/planted.py", "import psycopg\n", "Routers call services, never a store or the database"),
+        (
+            "platform_core/ingest/store/planted.py",
+            "import platform_core.ingest.service\n",
+            "A store knows no service",
+        ),
     ],
 )
 def test_import_linter_refuses(tmp_path: Path, name: str, code: str, contract: str) -> None:
@@ -147,3 +166,77 @@ def test_pyright_refuses_an_untyped_argument(tmp_path: Path) -> None:
     )
     assert result.returncode == 1
     assert "reportMissingParameterType" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("code", "complaint"),
+    [
+        ("import warnings\n\ndef test_it():\n    warnings.warn('old')\n", "UserWarning: old"),
+        (
+            "import pytest\n\n@pytest.mark.choas\ndef test_it():\n    pass\n",
+            "'choas' not found in `markers` configuration option",
+        ),
+        ("import pytest\n\n@pytest.mark.xfail\ndef test_it():\n    pass\n", "[XPASS(strict)]"),
+    ],
+    ids=["warning", "mistyped marker", "silent xfail"],
+)
+def test_pytest_refuses(tmp_path: Path, code: str, complaint: str) -> None:
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    _plant(tmp_path, "tests/test_planted.py", code)
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode != 0
+    assert complaint in result.stdout + result.stderr
+
+
+SETTING = ("platform_core/settings.py", "    home: Path", "    planted: int = 1\n    home: Path")
+ERROR = (
+    "platform_core/suggest/errors.py",
+    "\nclass ",
+    '\nclass PlantedError(TaktError):\n    """Planted."""\n\n    code = "ERR_PLANTED"\n\n\nclass ',
+)
+MODEL = ("dbt_like_sql/models/dimensions/dim_line.yml", "description: ", "description: Planted. ")
+PACKAGE = ("platform_core/suggest/__init__.py", '"""', '"""Planted. ')
+
+
+@pytest.mark.parametrize(
+    ("place", "pages"),
+    [
+        (SETTING, {"docs/reference/settings.md"}),
+        (ERROR, {"docs/reference/errors.md", "platform_api/error_codes.yml"}),
+        (MODEL, {"docs/reference/models.md"}),
+        (PACKAGE, {"README.md"}),
+    ],
+    ids=["setting", "error class", "model", "tree"],
+)
+def test_what_the_reference_does_not_say_is_found(tmp_path: Path, place: tuple[str, str, str], pages: set[str]) -> None:
+    for folder in (*guards.PACKAGES, "docs"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "README.md", tmp_path)
+    for command in (["git", "init", "--quiet"], ["git", "add", *guards.PACKAGES]):
+        subprocess.run(command, cwd=tmp_path, check=True)
+    assert _generate(tmp_path) == set()
+    name, old, new = place
+    text = (tmp_path / name).read_text(encoding="utf-8")
+    assert old in text
+    _plant(tmp_path, name, text.replace(old, new, 1))
+    assert _generate(tmp_path, "--check") == pages
+
+
+def _generate(root: Path, *options: str) -> set[str]:
+    """Write the pages of that tree, or name those that differ from its code."""
+    result = subprocess.run(
+        [sys.executable, "docs/generate.py", *options],
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode in (0, 1), result.stderr
+    return {line.split(" ", 1)[0] for line in result.stdout.splitlines()}
