@@ -8,7 +8,6 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ import pytest
 
 from platform_core.warehouse import embedded
 from tests.conftest import FAST
+from tests.platform_cli.interrupting import interruptible
 from tests.warehouse.homes import a_home
 
 ROOT = Path(__file__).parents[2]
@@ -160,17 +160,16 @@ class Reader:
 
     def _serves(self, command: str, served: ExitStack) -> None:
         """Start a server as the README says and wait until it says where it is; it stops as Ctrl-C does."""
-        log = Path(self.environment["HOME"]) / "server.log"
+        log = Path(self.environment["HOME"]) / f"{command.split()[1]}.log"
         with log.open("w") as output:
-            process = subprocess.Popen(
+            running = interruptible(
                 shlex.split(self.types(command)),
                 cwd=self.checkout,
                 env=self.environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        served.callback(process.wait, timeout=60)
-        served.callback(process.send_signal, signal.SIGINT)
+            process = served.enter_context(running)
         deadline = time.monotonic() + 180
         while time.monotonic() < deadline and process.poll() is None:
             addresses = re.findall(r"http://127\.0\.0\.1:\d+", log.read_text())
