@@ -82,8 +82,7 @@ class Preparer:
         self._by_time = kind.date_field is not None and kind.fields[kind.date_field].type == "timestamp"
         self._has_shift = "shift" in kind.fields
         self._past_fields = tuple(_PAST_FIELDS & kind.fields.keys())
-        self._ahead = timedelta(days=kind.future_days)
-        self._todays: dict[ZoneInfo, date] = {}
+        self._known_bounds: dict[ZoneInfo, tuple[date, date, date]] = {}
         self.doubts: dict[tuple[Doubt, str | None, str | None], int] = {}
 
     def prepare(self, source_pk: str, payload: Payload, given: date | None = None) -> Prepared:
@@ -127,8 +126,7 @@ class Preparer:
         if business_date < self._first_date:
             message = f"The production date {business_date} is before {self._first_date}, the first that is held."
             raise InvalidRecord("BEFORE_FIRST_DATE", name, payload.get(str(name)), message)
-        today = self._today(line_code)
-        latest = today + self._ahead
+        today, latest, latest_past = self._bounds(line_code)
         if business_date > latest:
             message = f"The production date {business_date} is after {latest}, and the plant's today is {today}."
             raise InvalidRecord("IN_FUTURE", name, payload.get(str(name)), message)
@@ -138,15 +136,18 @@ class Preparer:
                 continue
             moment = datetime.fromisoformat(value) if record is None else getattr(record, name)
             day = moment if moment.__class__ is date else moment.date()
-            if day > today + _SLACK:
+            if day > latest_past:
                 raise InvalidRecord("IN_FUTURE", name, value, f"{name} {value} is ahead of the plant's today, {today}.")
 
-    def _today(self, line_code: str | None) -> date:
+    def _bounds(self, line_code: str | None) -> tuple[date, date, date]:
+        """The plant's today, the last production date that it may send, and the last date of what has happened."""
         zone = self.calendar.zone_of(line_code)
-        today = self._todays.get(zone)
-        if today is None:
-            today = self._todays[zone] = self._now.astimezone(zone).date()
-        return today
+        bounds = self._known_bounds.get(zone)
+        if bounds is None:
+            today = self._now.astimezone(zone).date()
+            bounds = (today, today + timedelta(days=self._kind.future_days), today + timedelta(days=2))
+            self._known_bounds[zone] = bounds
+        return bounds
 
     def key_of(self, item: MappedRecord) -> str | None:
         """The key under which a rejected record would be stored; None where key or version are what is wrong."""
@@ -164,7 +165,6 @@ class Preparer:
 
 _PAST_FIELDS = frozenset({"end_time", "delivered_date", "end_timestamp"})
 """Fields that tell what has happened, so they cannot lie in the future."""
-_SLACK = timedelta(days=2)
 
 
 def _sentence(doubt: Doubt, shift: str | None, line_code: str | None, count: int) -> str:
@@ -175,8 +175,9 @@ def _sentence(doubt: Doubt, shift: str | None, line_code: str | None, count: int
 
 def _hash(source_pk: str, business_date: date | None, text: str) -> bytes:
     """Hash of the content. The date is content too: a mapping may name it, and a change of shifts may move it."""
+    day = "None" if business_date is None else business_date.isoformat()
     try:
-        return blake2b(f"{source_pk}\0{business_date}\0{text}".encode(), digest_size=16).digest()
+        return blake2b(f"{source_pk}\0{day}\0{text}".encode(), digest_size=16).digest()
     except UnicodeEncodeError:
         message = "A text holds half a character (a lone surrogate), which is not valid Unicode."
         raise InvalidRecord("BAD_TEXT", None, None, message) from None
@@ -209,7 +210,8 @@ def _add(batch: Batch, item: MappedRecord, preparer: Preparer) -> None:
     if batch.places.setdefault(key, place) != place:
         batch.repeated.setdefault(key, [batch.places[key]]).append(place)
     batch.lines.append(
-        f"{number}\t{_escape(key)}\t{_NULL if version is None else version}\t{day or _NULL}\t"
+        f"{number}\t{_escape(key)}\t{_NULL if version is None else version}\t"
+        f"{_NULL if day is None else day.isoformat()}\t"
         f"{_NULL if line_code is None else _escape(line_code)}\t{_escape_json(text)}\t"
         f"\\\\x{content_hash.hex()}"
     )
@@ -233,6 +235,5 @@ def _escape_json(text: str) -> str:
 
 def _rejection(item: MappedRecord, verdict: InvalidRecord, key: str | None) -> Rejection:
     value = None if verdict.value is None else str(verdict.value)[:MAX_TEXT]
-    return Rejection(
-        item.number, verdict.code, verdict.field, value, verdict.message, item.text, key, item.source_version
-    )
+    version = None if key is None else item.source_version
+    return Rejection(item.number, verdict.code, verdict.field, value, verdict.message, item.text, key, version)
