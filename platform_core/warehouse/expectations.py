@@ -22,7 +22,7 @@ from platform_core.warehouse.connection import Warehouse
 from platform_core.warehouse.contracts import CheckResult, TenantDate
 from platform_core.warehouse.errors import CheckNotPossibleError
 from platform_core.warehouse.lazy_imports import left_for_later
-from platform_core.warehouse.rules import Rule, check_names, rules_of
+from platform_core.warehouse.rules import Rule, RuleKind, check_names, rules_of
 from platform_core.warehouse.runs import SHARED
 from platform_core.warehouse.store import audit, partitions
 from platform_core.warehouse.store.audit import Scope
@@ -31,6 +31,9 @@ __all__ = ["SAMPLE_ROWS", "Scope", "check_names", "evaluate", "warm_up"]
 
 SAMPLE_ROWS = 5
 """Broken rows kept of each (tenant, date) and of each result."""
+
+_JUDGES_ABSENCE: frozenset[RuleKind] = frozenset({"freshness", "broken_rows"})
+"""Kinds of rules that rows which are not there may break; every other one holds of no rows, without being asked."""
 
 _SESSION = (
     "-c timezone=UTC -c jit=off -c work_mem=64MB -c max_parallel_workers_per_gather=2 "
@@ -63,6 +66,23 @@ def evaluate(
     Raises CheckNotPossibleError when one of them could not be evaluated.
     """
     rules = rules_of(model)
+    asked = [rule for rule in rules if total_rows or rule.kind in _JUDGES_ABSENCE]
+    found: Mapping[str, Sequence[Mapping[str, Any]]] = {}
+    if asked:
+        found = _found(warehouse, conn, model, scope, asked, is_unique=is_unique)
+    return tuple(_check(model, rule, found.get(rule.name, ()), total_rows) for rule in rules)
+
+
+def _found(
+    warehouse: Warehouse,
+    conn: psycopg.Connection,
+    model: Model,
+    scope: Scope,
+    rules: Sequence[Rule],
+    *,
+    is_unique: bool,
+) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    """What breaks each of the rules, by rule: one item for each (tenant, date), with some rows."""
     queries = {
         rule.name: audit.locating(conn, model, rule, scope, sample=SAMPLE_ROWS, is_unique=is_unique) for rule in rules
     }
@@ -80,7 +100,7 @@ def evaluate(
             f"{model.relation}: {silent[0]} is broken, but no row was found that breaks it.",
             hint="The rows changed during the audit, or the check does not mean what its SQL says.",
         )
-    return tuple(_check(model, rule, found[rule.name], total_rows) for rule in rules)
+    return found
 
 
 def _check(model: Model, rule: Rule, found: Sequence[Mapping[str, Any]], total_rows: int) -> CheckResult:

@@ -67,3 +67,12 @@ def test_more_broken_dates_than_the_library_reads_rows_are_all_found(factory: Sm
         factory.land(when, f"b{number}", 10, good_qty=11, tenant=factory.other)
     run = materialize(factory.warehouse, factory.project, STAGING, dates, now=NOW, run_id="run")
     assert len(run.failed) == 220
+
+
+def test_a_day_without_rows_has_a_result_of_every_check(factory: SmallFactory) -> None:
+    factory.land(day(3), "a", 10)
+    report = factory.build(day(4))
+    fact = next(run for run in report.runs if run.model == FACT)
+    assert fact.rows == 0
+    assert tuple(check.check for check in fact.checks) == check_names(factory.project.models[FACT])
+    assert all(check.passed and check.total_rows == 0 for check in fact.checks)
