@@ -3,10 +3,10 @@
 import re
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from platformdirs import user_data_path
-from pydantic import AnyHttpUrl, Field, PostgresDsn, ValidationError, field_validator
+from pydantic import AnyHttpUrl, Field, PostgresDsn, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dbt_like_sql.errors import TaktError
@@ -71,6 +71,88 @@ class Settings(BaseSettings):
         ge=120,
         description="How long a start of the embedded server may take (a recovery can be long).",
         examples=["180"],
+    )
+
+    public_url: AnyHttpUrl = Field(
+        default=AnyHttpUrl("http://127.0.0.1:8000"),
+        description="Where people reach the API; links in mails begin with it.",
+        examples=["https://takt.example.com"],
+    )
+    auth_issuer: str = Field(
+        default="takt",
+        min_length=1,
+        description="Who issues access tokens: claim `iss`. A change ends all access tokens.",
+        examples=["https://takt.example.com"],
+    )
+    auth_audience: str = Field(
+        default="takt-api",
+        min_length=1,
+        description="Whom access tokens are for: claim `aud`.",
+        examples=["takt-api"],
+    )
+    auth_keys_file: Path | None = Field(
+        default=None,
+        description="Keys that sign tokens, shared by all API processes; default: TAKT_HOME/signing_keys.json.",
+        examples=["/run/secrets/signing_keys.json"],
+    )
+    auth_access_minutes: int = Field(
+        default=15, ge=1, le=60, description="How long an access token is good.", examples=["15"]
+    )
+    auth_refresh_days: int = Field(
+        default=7, ge=1, le=30, description="How long a refresh token is good when it is not used.", examples=["7"]
+    )
+    auth_session_days: int = Field(
+        default=30,
+        ge=1,
+        description="After this long a person logs in again, however often the tokens were refreshed.",
+        examples=["30"],
+    )
+    auth_recheck_seconds: float = Field(
+        default=2.0,
+        ge=0,
+        le=60,
+        description="How long a process believes what it read of a user or key: how late a revocation may be seen.",
+        examples=["2"],
+    )
+    auth_lock_after: int = Field(
+        default=5, ge=1, le=100, description="Failed logins in a row after which an account waits.", examples=["5"]
+    )
+    auth_lock_seconds: int = Field(
+        default=60,
+        ge=1,
+        description="How long it waits the first time; each further failure doubles it.",
+        examples=["60"],
+    )
+    auth_lock_max_seconds: int = Field(default=3600, ge=1, description="How long it waits at most.", examples=["3600"])
+    auth_password_length: int = Field(
+        default=12, ge=8, le=64, description="How many characters a password has at least.", examples=["12"]
+    )
+    auth_password_grant: bool = Field(
+        default=False,
+        description="Offer OAuth's password grant, by which a program sees a person's password; better not.",
+        examples=["true"],
+    )
+    auth_invitation_hours: int = Field(
+        default=72, ge=1, description="How long the link of an invitation is good.", examples=["72"]
+    )
+    auth_reset_minutes: int = Field(
+        default=30, ge=5, description="How long the link of a password reset is good.", examples=["30"]
+    )
+    smtp_host: str | None = Field(
+        default=None,
+        description="Mail server for invitations and password resets; unset: none.",
+        examples=["mail.example.com"],
+    )
+    smtp_port: int = Field(default=587, ge=1, le=65535, description="Port of the mail server.", examples=["587"])
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls",
+        description="starttls, tls (from the first byte, often port 465) or none (a server on the same machine).",
+        examples=["starttls"],
+    )
+    smtp_username: str | None = Field(default=None, description="Login at the mail server.", examples=["takt"])
+    smtp_password: SecretStr | None = Field(default=None, description="Its password.", examples=["PASSWORD"])
+    mail_from: str = Field(
+        default="takt@localhost", description="Sender of the mails.", examples=["Takt <takt@example.com>"]
     )
 
     def __init__(self, **values: Any) -> None:

@@ -1,0 +1,9 @@
+drop table core.oidc_login;
+drop table core.user_identity;
+drop table core.identity_provider;
+drop table core.mailed_link;
+drop table core.refresh_token;
+drop table core.authorization_code;
+drop table core.oauth_client;
+drop table core.api_key;
+drop table core.users;
