@@ -7,7 +7,7 @@ from operator import itemgetter
 from platform_core.factory.contracts import EquipmentEvent, Feed, History, Interval, Json, Plant, WorkOrder
 from platform_core.factory.rows import DEFECTS_KO, equipment_event, local, mes_work_order, naive, order, stock
 
-_DETAILS = ("rework_qty", "scrap_qty", "downtime_reasons", "cycle_time_avg_sec")
+_DETAILS = ("rework_qty", "scrap_qty", "cycle_time_avg_sec")
 _UNREPORTED: Mapping[Feed, tuple[str, ...]] = {
     "mes_json": (),
     "mes_csv": (*_DETAILS, "planned_qty"),
