@@ -35,8 +35,8 @@ from platform_core.ingest.store import rejects as reject_store
 from platform_core.settings import Settings
 from platform_core.warehouse.connection import Warehouse, autocommit, transaction
 
-BATCH_ROWS = 20_000
-"""Rows prepared while the batch before is merged: half a second of either, and some 20 MB."""
+BATCH_ROWS = 10_000
+"""Rows prepared while the batch before is merged: some 0.15 seconds of either, in which the other has to wait."""
 COMMIT_ROWS = 200_000
 """Rows of one transaction. Loads of the same records wait for each other that long, some seconds."""
 _AHEAD = 2
