@@ -85,13 +85,17 @@ def init(
     for each in tenants:
         typer.echo(f"Tenant {each.slug}, {each.timezone}.")
     for change in rezoned:
-        typer.echo(f"{change.tenant}: {change.before} -> {change.after}, {change.records:,} records have another date.")
-        if change.dates:
-            span = f"{change.dates[0]} to {change.dates[-1]}"
-            typer.echo(f"  {len(change.dates)} dates to make anew ({span}): `takt refresh --dirty`.")
+        _print_change(change)
     if kind == "existing" and (left := embedded.remembered(settings)) is not None:
         typer.echo(f"The embedded server's data stay in {left.state.folder} and are not used from now on.")
     typer.echo(f"State is in {settings.home}.")
+
+
+def _print_change(change: "Rezoned") -> None:
+    typer.echo(f"{change.tenant}: {change.before} -> {change.after}, {change.records:,} records have another date.")
+    if change.dates:
+        span = f"{change.dates[0]} to {change.dates[-1]}"
+        typer.echo(f"  {len(change.dates)} dates to make anew ({span}): `takt refresh --dirty`.")
 
 
 def _make_tenants(
