@@ -11,22 +11,22 @@ from pydantic import BaseModel, ValidationError
 from dbt_like_sql.contracts import Check, Column, ModelSpec
 from dbt_like_sql.errors import ModelError
 
-_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times as fast
-_Where = tuple[int | str, ...]
+Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times as fast
+Where = tuple[int | str, ...]
 
 
 def read_spec(path: Path) -> ModelSpec:
     """The contract in `path`; raises ModelError with one line for each thing that is wrong with it."""
     text = path.read_text(encoding="utf-8")
     try:
-        root = cast("yaml.Node | None", yaml.compose(text, Loader=_Loader))  # pyright: ignore[reportUnknownMemberType]
-        document = yaml.load(text, Loader=_Loader)
+        root = cast("yaml.Node | None", yaml.compose(text, Loader=Loader))  # pyright: ignore[reportUnknownMemberType]
+        document = yaml.load(text, Loader=Loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ModelError(f"{path}:{line}: not readable as YAML: {error.problem}.") from error
     if root is None:
         raise ModelError(f"{path}:1: the contract is empty.", hint="It needs description, owner, grain and columns.")
-    if twice := [f"{path}:{line}: the key {key!r} is written twice." for key, line in _repeated_keys(root)]:
+    if twice := [f"{path}:{line}: the key {key!r} is written twice." for key, line in repeated_keys(root)]:
         raise ModelError("\n".join(twice), hint="YAML would keep only the last one; remove the other.")
     try:
         return ModelSpec.model_validate(document)
@@ -35,8 +35,8 @@ def read_spec(path: Path) -> ModelSpec:
         raise ModelError("\n".join(complaints)) from error
 
 
-def _complaint(path: Path, root: yaml.Node, where: _Where, kind: str, message: str) -> str:
-    line = _line_of(root, where)
+def _complaint(path: Path, root: yaml.Node, where: Where, kind: str, message: str) -> str:
+    line = line_of(root, where)
     dotted = ".".join(str(part) for part in where)
     if kind == "extra_forbidden":
         known = _known_keys(where)
@@ -48,12 +48,12 @@ def _complaint(path: Path, root: yaml.Node, where: _Where, kind: str, message: s
     return f"{path}:{line}: {dotted}: {message.removeprefix('Value error, ')}" if where else f"{path}:{line}: {message}"
 
 
-def _known_keys(where: _Where) -> Sequence[str]:
+def _known_keys(where: Where) -> Sequence[str]:
     owner: type[BaseModel] = {"columns": Column, "checks": Check}.get(str(where[0]), ModelSpec)
     return list((owner if len(where) > 1 else ModelSpec).model_fields)
 
 
-def _line_of(node: yaml.Node, where: _Where) -> int:
+def line_of(node: yaml.Node, where: Where) -> int:
     """The 1-based line of the key or item at `where`, or of the nearest thing around it that exists."""
     line = node.start_mark.line + 1
     for part in where:
@@ -70,14 +70,14 @@ def _line_of(node: yaml.Node, where: _Where) -> int:
     return line
 
 
-def _repeated_keys(node: yaml.Node) -> Iterator[tuple[str, int]]:
+def repeated_keys(node: yaml.Node) -> Iterator[tuple[str, int]]:
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
             if key.value in seen:
                 yield key.value, key.start_mark.line + 1
             seen.add(key.value)
-            yield from _repeated_keys(value)
+            yield from repeated_keys(value)
     elif isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            yield from _repeated_keys(item)
+            yield from repeated_keys(item)

@@ -20,7 +20,7 @@ total as (
         -- One product whose ideal cycle time is unknown makes the ideal time of the whole unknown.
         case
             when count(*) filter (where production.timed_qty > 0 and production.target_cycle_time is null) = 0
-                then sum(production.timed_qty * production.target_cycle_time) / 60
+                then sum(production.timed_qty * coalesce(production.target_cycle_time, 0)) / 60
         end as ideal_runtime_minutes,
         sum(production.work_order_count)::integer as work_order_count
     from bi.fact_daily_production as production
