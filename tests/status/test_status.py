@@ -64,7 +64,8 @@ REJECTED = """
 insert into core.load (id, tenant_id, source_system, record_type, source_name, mapping_name, mapping_digest)
 values (%(load)s, %(tenant)s, 'MES', %(kind)s, 'f', 'm', '');
 insert into core.rejected_record (
-    tenant_id, load_id, source_system, record_type, mapping_name, source_name, source_row, reason_code, message, original
+    tenant_id, load_id, source_system, record_type, mapping_name, source_name, source_row, reason_code, message,
+    original
 )
 values (%(tenant)s, %(load)s, 'MES', %(kind)s, 'm', 'f', 1, 'x', 'x', 'x')
 """
