@@ -82,16 +82,16 @@ def ingest_manifest(plants: Plants, output: Path, files: Sequence[Row] | None = 
     return results
 
 
-def build_dirty(warehouse: Warehouse, now: datetime | None = None) -> list[ModelRun]:
+def build_dirty(warehouse: Warehouse, now: datetime | None = None, attempts: int = 5) -> list[ModelRun]:
     """Build whatever is dirty, until nothing is."""
     runs: list[ModelRun] = []
-    for attempt in range(5):
+    for attempt in range(attempts):
         with transaction(warehouse, read_only=True) as connection:
             dates, others = due_dates(connection, utc_now()), due_undated(connection, utc_now())
         if not dates and not others:
             return runs
         runs += build(warehouse, project(), dates, now=now or utc_now(), run_id=f"test-{attempt}").runs
-    pytest.fail("still dirty after 5 builds")
+    pytest.fail(f"still dirty after {attempts} builds")
 
 
 def read_json(path: Path) -> Row:
