@@ -10,6 +10,8 @@ import yaml
 
 from dbt_like_sql.contracts import LAYERS, Model
 from dbt_like_sql.project import load_project
+from dbt_like_sql.semantics.loading import packaged_semantics
+from platform_core.bi.catalogue import datasets, dimensions, metrics
 from platform_core.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -96,6 +98,28 @@ def models_page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def metrics_page() -> str:
+    """Every metric, dimension and dataset, from the YAML."""
+    model = packaged_semantics()
+    korean = {entry.name: entry.label for entry in metrics(model, "ko")}
+    lines = ["# Metrics", "", "Defined in `dbt_like_sql/metrics`; asked for by `takt query`.", ""]
+    lines += ["| metric | name | 이름 | unit | better | formula | meaning | ISO 22400-2 |", "| --- " * 8 + "|"]
+    for entry in metrics(model):
+        better = "" if entry.direction == "neutral" else entry.direction
+        lines.append(
+            f"| `{entry.name}` | {entry.label} | {korean[entry.name]} | {entry.unit} | {better} | `{entry.formula}` "
+            f"| {entry.description} | {entry.iso22400 or ''} |"
+        )
+    lines += ["", "## Dimensions", "", "| dimension | name | hierarchy | meaning |", "| --- " * 4 + "|"]
+    for each in dimensions(model):
+        lines.append(f"| `{each.name}` | {each.label} | {' > '.join(each.hierarchy)} | {each.description} |")
+    lines += ["", "Grains of time: hour, shift, day, week (ISO), month, quarter, year.", "", "## Datasets", ""]
+    lines += ["| dataset | models, the fact first | dimensions |", "| --- " * 3 + "|"]
+    for found in datasets(model):
+        lines.append(f"| `{found.name}` | {', '.join(found.models)} | {', '.join(found.dimensions)} |")
+    return "\n".join(lines) + "\n"
+
+
 def tree() -> str:
     """The folders of the repository with the first sentence of each package's docstring."""
     listing = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -125,6 +149,7 @@ def pages() -> dict[Path, str]:
         reference / "settings.md": settings_page(),
         reference / "errors.md": errors_page(),
         reference / "models.md": models_page(),
+        reference / "metrics.md": metrics_page(),
         ROOT / "platform_api" / "error_codes.yml": error_codes_file(),
         ROOT / "README.md": readme_with_tree(),
     }

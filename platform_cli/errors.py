@@ -1,8 +1,9 @@
-"""What can go wrong around processes of the command line.
+"""What can go wrong on the command line.
 
 CommandError
 ├── AlreadyUpError     another `takt up` runs for this TAKT_HOME
 ├── ServiceDiedError   a process of `takt up` ended or never came up
+├── OutputNotWritableError   an answer cannot be written to the file that was named
 └── BrokenDefinitionsError   Dagster cannot load what platform_assets defines
 """
 
@@ -31,3 +32,10 @@ class BrokenDefinitionsError(CommandError):
     """Dagster cannot load the definitions, for example as a model's contract is wrong."""
 
     code = "ERR_CLI_DEFINITIONS"
+
+
+class OutputNotWritableError(CommandError):
+    """An answer cannot be written to the file that was named."""
+
+    code = "ERR_CLI_OUTPUT"
+    exit_code = 2

@@ -28,6 +28,7 @@ COMMANDS: dict[str, _Entry] = {
     "refresh": _Entry("refresh", "Make today, one date, or every dirty date anew."),
     "status": _Entry("status", "Per model: last good date, dirty and failed dates, rows, rejects, freshness."),
     "rejects": _Entry("rejects", "List, show and retry the rows that could not be used."),
+    "query": _Entry("query", "Ask for metrics by name: OEE by line and week, against the week before."),
     "trace": _Entry("trace", "Follow a number back to the raw records it came from."),
     "suggest": _Entry("suggest", "Propose master data that is missing, with the evidence."),
     "archive": _Entry("archive", "Move old months to files, list them, bring one back."),

@@ -47,6 +47,15 @@ def bucket_start(day: date, grain: str) -> date:
             return day
 
 
+def bucket_end(day: date, grain: str) -> date:
+    """Last date of the bucket that a date lies in."""
+    start = bucket_start(day, grain)
+    months = {"month": 1, "quarter": 3, "year": 12}.get(grain)
+    if months is not None:
+        return month_start(start, months) - timedelta(days=1)
+    return start + timedelta(days=6 if grain == "week" else 0)
+
+
 def bucket_name(start: date, grain: Grain | None) -> str:
     """How a bucket is called: 2026-W21, 2026-05, 2026-Q2, 2026, or its date."""
     match grain:

@@ -1,7 +1,7 @@
 """The plan of a request: checked names, formulas over slots, a source for each scan, and the columns of the answer."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from difflib import get_close_matches
@@ -220,6 +220,22 @@ def _scan(
         running=variant.period,
         calendar=_calendar(variant, ask),
     )
+
+
+def fact_scan(
+    model: SemanticModel,
+    ask: Ask,
+    source: Source,
+    dataset: str,
+    measures: Sequence[str],
+    filters: Sequence[Filter],
+    dates: DateRange,
+) -> Scan:
+    """A scan of what a cell was made of: the fact itself (or its hours), with the cell's values as filters."""
+    wanted = [(measure, f"m{number}") for number, measure in enumerate(measures)]
+    scan = _scan(model, ask, source, dataset, Variant(), dates, wanted)
+    planned = tuple((_planned(model, source, each.field), each) for each in filters)
+    return replace(scan, filters=planned)
 
 
 def _planned(model: SemanticModel, source: Source, name: str) -> PlannedDimension:

@@ -49,7 +49,7 @@ def unknown_name(slot: Slot) -> str:
 def scan_sql(scan: Scan, grain: Grain | None, binder: Binder, *, totals: bool) -> sql.Composable:
     """The SELECT of a scan: is_total, bucket, d0, d1, ..., and a column for each slot."""
     keys = key_names(len(scan.dimensions), grain)
-    joins, places = _joins(scan)
+    joins, places = joins_of(scan)
     snapshot = any(slot.last for slot in scan.slots)
     columns = [*_key_columns(scan, grain, places, binder), *_value_columns(scan)]
     moved = _moved(scan, binder)
@@ -113,12 +113,13 @@ def _key_columns(
     elif grain is not None:
         yield sql.SQL("{} as bucket").format(truncated(_moved(scan, binder), grain))
     for n, dimension in enumerate(scan.dimensions):
-        yield sql.SQL("{} as {}").format(_column(dimension, places), sql.Identifier(f"d{n}"))
+        yield sql.SQL("{} as {}").format(column_of(dimension, places), sql.Identifier(f"d{n}"))
     for n, (dimension, _) in enumerate(scan.filters):
-        yield sql.SQL("{} as {}").format(_column(dimension, places), sql.Identifier(f"f{n}"))
+        yield sql.SQL("{} as {}").format(column_of(dimension, places), sql.Identifier(f"f{n}"))
 
 
-def _column(dimension: PlannedDimension, places: dict[str, sql.Identifier]) -> sql.Composable:
+def column_of(dimension: PlannedDimension, places: dict[str, sql.Identifier]) -> sql.Composable:
+    """Where a dimension's column stands, given the aliases of the joined tables."""
     alias = places[dimension.table] if dimension.table else sql.Identifier("s")
     return sql.SQL("{}.{}").format(alias, sql.Identifier(dimension.column))
 
@@ -144,7 +145,7 @@ def _snapshot_columns(moved: sql.Composable, grain: Grain | None) -> list[sql.Co
     return columns
 
 
-def _joins(scan: Scan) -> tuple[sql.Composable, dict[str, sql.Identifier]]:
+def joins_of(scan: Scan) -> tuple[sql.Composable, dict[str, sql.Identifier]]:
     """The dimension tables that the scan needs, each joined once by tenant and key."""
     places: dict[str, sql.Identifier] = {}
     written_joins: list[sql.Composable] = []

@@ -8,10 +8,8 @@ from uuid import UUID
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import dict_row
 
 from platform_core.bi.contracts import DateRange, Doubt, ModelState, Publication, Statement
-from platform_core.bi.store.scans import identifier
 from platform_core.bi.store.statement import statement_sql
 from platform_core.warehouse.store import sessions
 
@@ -63,7 +61,6 @@ TARGETS = """
 select kpi_code, default_target from bi.v_dim_kpi where is_active and default_target is not null
 """
 ZONES = "select distinct timezone from bi.v_dim_line where timezone is not null"
-_FACT_ROWS = "select {columns} from {view} as s where {tests} order by {order} limit {limit}"
 
 
 def begin(conn: psycopg.Connection, tenant: UUID, lines: Sequence[str] | None, timeout_seconds: float) -> None:
@@ -135,23 +132,3 @@ def text(statement: Statement) -> tuple[str, Mapping[str, Any]]:
     """A planned statement as it is run: SQL with placeholders, and their values."""
     query, values = statement_sql(statement)
     return query.as_string(None), values
-
-
-def fact_rows(
-    conn: psycopg.Connection,
-    view: str,
-    grain: Sequence[str],
-    columns: Sequence[str],
-    tests: Sequence[sql.Composable],
-    values: Mapping[str, Any],
-    limit: int,
-) -> list[dict[str, Any]]:
-    """Rows of a fact in the order of its grain."""
-    query = sql.SQL(_FACT_ROWS).format(
-        columns=sql.SQL(", ").join(sql.SQL("s.{}").format(sql.Identifier(name)) for name in (*grain, *columns)),
-        view=identifier(view),
-        tests=sql.SQL(" and ").join(tests),
-        order=sql.SQL(", ").join(sql.SQL("s.{}").format(sql.Identifier(name)) for name in grain),
-        limit=sql.Literal(limit),
-    )
-    return conn.cursor(row_factory=dict_row).execute(query, values).fetchall()
