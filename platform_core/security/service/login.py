@@ -1,6 +1,9 @@
 """Logging in with a password, and changing it."""
 
 from dataclasses import dataclass
+from datetime import datetime
+
+import psycopg
 
 from platform_core.security.accounts import Account, get_account, one_account
 from platform_core.security.context import Security
@@ -8,6 +11,7 @@ from platform_core.security.contracts import Principal, Secret, Tokens, User
 from platform_core.security.engine import check_password, locked_until, parse_scope, storable
 from platform_core.security.errors import LoginFailedError
 from platform_core.security.service.sessions import end_all, issue_tokens
+from platform_core.security.store import sessions as sessions_sql
 from platform_core.security.store import users as sql
 
 
@@ -40,20 +44,25 @@ def change_password(security: Security, who: Principal, old: Secret, new: Secret
     if account is None or who.kind != "user":
         raise _failed()
     _verified(security, Credentials(account.tenant_slug, account.email, old))
-    set_password(security, account, new)
+    password_hash = hash_password(security, account, new)
+    with security.begin() as conn:
+        store_password(conn, account, password_hash, security.clock())
+    security.changes.tell()
 
 
-def set_password(security: Security, account: Account, new: Secret) -> None:
-    """Store a password that its owner has proved to be allowed to set; every login of theirs ends."""
+def hash_password(security: Security, account: Account, new: Secret) -> str:
+    """What to store of a new password; raises PasswordWeakError."""
     names = (account.email, account.email.split("@", 1)[0], account.username, account.display_name)
     check_password(new.value, security.policy.password_length, names)
-    password_hash = security.passwords.hash(new.value)
-    now = security.clock()
+    return security.passwords.hash(new.value)
+
+
+def store_password(conn: psycopg.Connection, account: Account, password_hash: str, now: datetime) -> None:
+    """Another password for somebody who has proved to be allowed to set it; logins and mailed links end."""
     key = {"tenant_id": account.tenant_id, "id": account.id, "now": now}
-    with security.begin() as conn:
-        end_all(conn, account.tenant_id, account.id, now)
-        conn.execute(sql.SET_PASSWORD, key | {"password_hash": password_hash})
-    security.changes.tell()
+    end_all(conn, account.tenant_id, account.id, now)
+    conn.execute(sessions_sql.USE_LINKS, key)
+    conn.execute(sql.SET_PASSWORD, key | {"password_hash": password_hash})
 
 
 def _verified(security: Security, credentials: Credentials) -> Account:
