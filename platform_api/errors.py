@@ -41,6 +41,20 @@ class ApiError(TaktError):
     http_status = 400
 
 
+class NoWarehouseError(ApiError):
+    """The API runs where no warehouse has been made yet."""
+
+    code = "ERR_SERVICE_UNAVAILABLE"
+    http_status = 503
+
+
+class WrongTenantError(ApiError):
+    """X-Tenant-ID names another tenant than the one that the credential belongs to."""
+
+    code = "ERR_FORBIDDEN"
+    http_status = 403
+
+
 class UnknownCodeError(ApiError):
     """There is no such error code."""
 
@@ -75,7 +89,10 @@ def install_error_handlers(app: FastAPI) -> None:
 
 async def _on_takt_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, TaktError)
-    return _answer(request, error.http_status, failure(request, error.code, error.message, hint=error.hint))
+    answer = _answer(request, error.http_status, failure(request, error.code, error.message, hint=error.hint))
+    if error.http_status == 401:
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="takt"'
+    return answer
 
 
 async def _on_invalid_request(request: Request, error: Exception) -> JSONResponse:

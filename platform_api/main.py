@@ -9,8 +9,10 @@ from fastapi import FastAPI
 from platform_api.dependencies import attach, services
 from platform_api.errors import install_error_handlers
 from platform_api.ids import IdsMiddleware
-from platform_api.routers import errors, health
+from platform_api.routers import auth, bi, errors, health
 from platform_core.settings import Settings
+
+ROUTERS = (health.router, errors.router, auth.router, bi.router)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -26,6 +28,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = FastAPI(title="Takt", version=version("takt"), lifespan=lifespan)
     install_error_handlers(app)
     app.add_middleware(IdsMiddleware)
-    app.include_router(health.router)
-    app.include_router(errors.router)
+    for router in ROUTERS:
+        app.include_router(router)
     return app

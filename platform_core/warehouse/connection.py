@@ -78,6 +78,15 @@ def open_warehouse(settings: Settings) -> Warehouse:
     return _of_server(server)
 
 
+def known_warehouse(settings: Settings) -> Warehouse | None:
+    """Where the warehouse is, neither contacted nor started; None where none has been made yet."""
+    known = external_warehouse(settings)
+    if known is not None:
+        return known
+    server = embedded.remembered(settings)
+    return _of_server(server) if server is not None and server.state.roles_made else None
+
+
 def external_warehouse(settings: Settings) -> Warehouse | None:
     """The existing PostgreSQL that the settings or TAKT_HOME name, not contacted; None means the embedded server."""
     if settings.database_url is None:
