@@ -41,7 +41,7 @@ class BiPlant:
     warehouse: Warehouse
     tenant: Tenant
     other: Tenant
-    model: SemanticModel = field(default_factory=packaged_semantics)
+    model: SemanticModel = field(default_factory=packaged_semantics, repr=False)
 
     def put(self, relation: str, rows: Iterable[dict[str, Any]], tenant: Tenant | None = None) -> None:
         """Insert rows of a tenant."""
@@ -51,13 +51,13 @@ class BiPlant:
             if listed and spec.partition_by:
                 days = [row["date"] for row in listed]
                 partitions.ensure(conn, relation, min(days), max(days), spec.partition_by)
-            for row in listed:
-                query = SQL("insert into {} ({}) values ({})").format(
-                    Identifier(*relation.split(".")),
-                    SQL(", ").join(map(Identifier, row)),
-                    SQL(", ").join(map(Placeholder, row)),
-                )
-                conn.execute(query, row)
+            names = sorted({name for row in listed for name in row})
+            query = SQL("insert into {} ({}) values ({})").format(
+                Identifier(*relation.split(".")),
+                SQL(", ").join(map(Identifier, names)),
+                SQL(", ").join(map(Placeholder, names)),
+            )
+            conn.cursor().executemany(query, [{name: row.get(name) for name in names} for row in listed])
 
     def clear(self) -> None:
         """Empty every fact and what is known of it."""
