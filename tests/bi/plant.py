@@ -1,6 +1,6 @@
 """Published facts put in by hand: rows, their state of publication, and refreshed marts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -10,6 +10,7 @@ from psycopg.sql import SQL, Identifier, Placeholder
 from dbt_like_sql.semantics.loading import packaged_semantics
 from dbt_like_sql.semantics.model import SemanticModel
 from platform_core.bi.contracts import Answer, Request
+from platform_core.bi.drill import DrilledFact, drill
 from platform_core.bi.service import Asker, answer
 from platform_core.tenants.contracts import Tenant
 from platform_core.tenants.service import create_tenant
@@ -114,19 +115,39 @@ class BiPlant:
         self, *metrics: str, tenant: Tenant | None = None, lines: Sequence[str] | None = None, **request: Any
     ) -> Answer:
         """Answer a request; `time` may be a pair of dates."""
-        time = request.pop("time", None)
-        if isinstance(time, tuple):
-            request["time"] = {"first": time[0], "last": time[1]}
-        elif time is not None:
-            request["time"] = {"relative": time}
-        asked = Request.model_validate({"metrics": metrics, **request})
+        asked = Request.model_validate({"metrics": metrics, **_timed(request)})
         return answer(self.warehouse, self.model, asked, asker=Asker(tenant or self.tenant, lines), now=NOW)
+
+    def drill(
+        self,
+        metric: str,
+        cell: Mapping[str, str | None],
+        *,
+        tenant: Tenant | None = None,
+        lines: Sequence[str] | None = None,
+        limit: int = 20,
+        records: bool = False,
+        **request: Any,
+    ) -> tuple[DrilledFact, ...]:
+        """The rows under a cell."""
+        asked = Request.model_validate({"metrics": (metric,), **_timed(request)})
+        asker = Asker(tenant or self.tenant, lines)
+        return drill(
+            self.warehouse, self.model, asked, metric, cell, asker=asker, now=NOW, limit=limit, with_records=records
+        )
 
     def value(self, metric: str, **request: Any) -> Any:
         """The one number of a metric."""
         rows = self.ask(metric, **request).rows
         assert len(rows) == 1, rows
         return rows[0][0]
+
+
+def _timed(request: dict[str, Any]) -> dict[str, Any]:
+    time = request.pop("time", None)
+    if isinstance(time, tuple):
+        return {**request, "time": {"first": time[0], "last": time[1]}}
+    return request if time is None else {**request, "time": {"relative": time}}
 
 
 def make_plant(warehouse: Warehouse) -> BiPlant:
