@@ -14,12 +14,13 @@ from platform_core.bi.asking import GRAINS, build, comparison_of, filter_of, rel
 from platform_core.bi.catalogue import dimensions, metrics
 from platform_core.bi.contracts import ROW_CAP, Request
 from platform_core.bi.errors import RequestInvalidError
+from platform_core.bi.own import semantics_for
 from platform_core.bi.service import Asker, answer, explain
 from platform_core.clock import utc_now
 from platform_core.settings import Settings
 from platform_core.tenants.contracts import DEFAULT_SLUG
 from platform_core.tenants.service import get_tenant
-from platform_core.warehouse.connection import open_warehouse, transaction
+from platform_core.warehouse.connection import Warehouse, open_warehouse, transaction
 from platform_core.warehouse.setup import require_tables
 
 app = typer.Typer()
@@ -54,46 +55,44 @@ def query(
     tenant: Annotated[str, typer.Option(help="The tenant's slug.")] = DEFAULT_SLUG,
 ) -> None:
     """Ask for numbers by name: OEE by line and week, against the week before."""
-    model = packaged_semantics()
     names = _split(",".join(metric or []))
     if lang not in ("en", "ko"):
         raise typer.BadParameter("en or ko.", param_hint="--lang")
     if not names:
-        _list(model, lang)
+        _list(packaged_semantics(), lang)
         return
     grouped, grain = split_by(_split(by))
-    request = build(
-        {
-            "metrics": names,
-            "dimensions": grouped,
-            "grain": grain,
-            "filters": [filter_of(model, text) for text in filters or []],
-            "compare": comparison_of(compare) if compare else None,
-            "order": _split(order),
-            "limit": limit,
-            "totals": totals,
-            "fill": fill,
-            "require_trusted": trusted,
-            **_time(first, to, last),
-        }
-    )
-    _answer(model, request, tenant, lang, explain_only=explain_only, to_json=to_json, output=output)
+    fields = {
+        "metrics": names,
+        "dimensions": grouped,
+        "grain": grain,
+        "compare": comparison_of(compare) if compare else None,
+        "order": _split(order),
+        "limit": limit,
+        "totals": totals,
+        "fill": fill,
+        "require_trusted": trusted,
+        **_time(first, to, last),
+    }
+    warehouse = open_warehouse(Settings())
+    require_tables(warehouse)
+    with transaction(warehouse, read_only=True) as conn:
+        asker = Asker(get_tenant(conn, tenant), language=lang)
+    model = semantics_for(warehouse, packaged_semantics(), asker.tenant).model
+    request = build({**fields, "filters": [filter_of(model, text) for text in filters or []]})
+    _answer(warehouse, model, request, asker, explain_only=explain_only, to_json=to_json, output=output)
 
 
 def _answer(
+    warehouse: Warehouse,
     model: SemanticModel,
     request: Request,
-    tenant: str,
-    language: str,
+    asker: Asker,
     *,
     explain_only: bool,
     to_json: bool,
     output: Path | None,
 ) -> None:
-    warehouse = open_warehouse(Settings())
-    require_tables(warehouse)
-    with transaction(warehouse, read_only=True) as conn:
-        asker = Asker(get_tenant(conn, tenant), language=language)
     now = utc_now()
     if explain_only:
         for text in explained(explain(warehouse, model, request, asker=asker, now=now)):
@@ -107,7 +106,7 @@ def _answer(
     elif to_json:
         typer.echo(json.dumps(as_json(found), ensure_ascii=False))
     else:
-        for text in lines(found, language):
+        for text in lines(found, asker.language):
             typer.echo(text)
 
 
