@@ -74,7 +74,7 @@ def test_ingest_and_retry_show_a_bar_of_files_and_rows_on_a_terminal_and_none_in
 ) -> None:
     paths = [orders(tmp_path / f"{name}.csv", 9, 7) for name in ("a", "b")]
     shown = at_a_terminal(surroundings, "ingest", *paths, "--mapping", "plant")
-    for part in ("━", "0/2", "1/2", "a.csv (plant): 2 rows: 1 landed, 1 rejected", "Total: 2 loads, 4 rows"):
+    for part in ("━", "2/2", "a.csv (plant): 2 rows: 1 landed, 1 rejected", "Total: 2 loads, 4 rows"):
         assert part in shown, shown
     told = in_a_log(surroundings, "ingest", *paths, "--mapping", "plant")
     assert "a.csv (plant): 2 rows" in told.stdout.splitlines()[0]
