@@ -28,7 +28,15 @@ class SemanticModel:
 
     def columns_of(self, source: Source) -> Mapping[str, str]:
         """Type of each column of a source."""
-        return {column.name: column.type for column in self.model_of(source).spec.columns}
+        return self._columns[source.model]
+
+    @cached_property
+    def _columns(self) -> Mapping[str, Mapping[str, str]]:
+        return {
+            source.model: {column.name: column.type for column in self.model_of(source).spec.columns}
+            for dataset in self.datasets.values()
+            for source in dataset.sources
+        }
 
     def formula(self, metric: Metric) -> Expression:
         """What a metric is computed from: measures and metrics by name; of cumulative and change, the metric itself."""
@@ -77,9 +85,16 @@ class SemanticModel:
 
     def dimensions_of(self, dataset: Dataset) -> tuple[str, ...]:
         """Those that its fact has."""
-        return tuple(
-            name for name, dimension in self.dimensions.items() if self.has_dimension(dataset.sources[0], dimension)
-        )
+        return self._dimensions_by_fact[dataset.fact]
+
+    @cached_property
+    def _dimensions_by_fact(self) -> Mapping[str, tuple[str, ...]]:
+        return {
+            dataset.fact: tuple(
+                name for name, dimension in self.dimensions.items() if self.has_dimension(dataset.sources[0], dimension)
+            )
+            for dataset in self.datasets.values()
+        }
 
     def dimensions_for(self, metric: str) -> tuple[str, ...]:
         """Those that a metric can be asked by: all its datasets have them."""

@@ -13,8 +13,8 @@ from platform_core.bi.errors import MetricNotFoundError, RequestInvalidError
 from platform_core.bi.periods import bucket_end, bucket_start
 from platform_core.bi.planner.planning import Ask, fact_scan, understand
 from platform_core.bi.service import Asker, session, today_of
-from platform_core.bi.store import facts as store
-from platform_core.bi.store.state import newest
+from platform_core.bi.store import facts as fact_store
+from platform_core.bi.store import state as store
 from platform_core.trace.contracts import Trace
 from platform_core.trace.service import trace
 from platform_core.warehouse.connection import Warehouse
@@ -63,9 +63,10 @@ def drill(
     found: list[tuple[Dataset, Source, list[dict[str, Any]], int]] = []
     with session(warehouse, asker, TIMEOUT_SECONDS) as conn:
         facts = {name: dataset.fact for name, dataset in model.datasets.items()}
-        dates = newest(conn, list(facts.values()))
-        today = today_of(conn, asker.tenant, now)
-        ask = understand(model, request, newest={name: dates.get(fact) for name, fact in facts.items()}, today=today)
+        context = store.context(conn, list(facts.values()))
+        today = today_of(context.zones, asker.tenant, now)
+        newest = {name: context.newest.get(fact) for name, fact in facts.items()}
+        ask = understand(model, request, newest=newest, today=today)
         filters, hour = _conditions(ask, cell)
         for name in sorted(model.datasets_of(metric)):
             dataset = model.datasets[name]
@@ -73,7 +74,7 @@ def drill(
             measures = [each for each in sorted(model.measures_of(metric)) if model.measures[each].dataset == name]
             scan = fact_scan(model, ask, source, name, measures, filters, _dates(ask, cell))
             grain = model.model_of(source).spec.grain
-            rows, total = store.rows_of(conn, scan, grain, _columns(model, measures, grain), hour, limit)
+            rows, total = fact_store.rows_of(conn, scan, grain, _columns(model, measures, grain), hour, limit)
             found.append((dataset, source, rows, total))
     return tuple(
         DrilledFact(

@@ -4,7 +4,6 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -50,10 +49,25 @@ def answer(
 
     Raises what `explain` does, QueryTimeoutError, and NotTrustedError where the request demands trust.
     """
-    with session(warehouse, asker, timeout_seconds) as conn:
+    with transaction(warehouse, role=Role.API, read_only=True) as conn:
+        return answer_on(conn, model, request, asker=asker, now=now, cap=cap, timeout_seconds=timeout_seconds)
+
+
+def answer_on(
+    conn: psycopg.Connection,
+    model: SemanticModel,
+    request: Request,
+    *,
+    asker: Asker,
+    now: datetime,
+    cap: int | None = ROW_CAP,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+) -> Answer:
+    """`answer` on a connection of the API role, of a pool for example, whose transaction has not begun yet."""
+    with _one_moment(conn, asker, timeout_seconds):
         explanation = _explained(conn, model, request, asker, now, cap)
         _demand_trust(request, explanation)
-        found = store.rows(conn, explanation.plan.statement)
+        found = store.rows(conn, explanation.sql, explanation.parameters)
     rows = tuple(row[:-2] for row in found if not row[-2])
     totals = next((row[:-2] for row in found if row[-2]), None)
     total_rows = next((row[-1] for row in found if not row[-2]), 0)
@@ -81,10 +95,18 @@ def explain(
 @contextmanager
 def session(warehouse: Warehouse, asker: Asker, timeout_seconds: float) -> Generator[psycopg.Connection]:
     """A read-only transaction of one moment as the API role; errors of the statement become ours."""
+    with (
+        transaction(warehouse, role=Role.API, read_only=True) as conn,
+        _one_moment(conn, asker, timeout_seconds),
+    ):
+        yield conn
+
+
+@contextmanager
+def _one_moment(conn: psycopg.Connection, asker: Asker, timeout_seconds: float) -> Generator[None]:
     try:
-        with transaction(warehouse, role=Role.API, read_only=True) as conn:
-            store.begin(conn, asker.tenant.id, asker.lines, timeout_seconds)
-            yield conn
+        store.begin(conn, asker.tenant.id, asker.lines, timeout_seconds)
+        yield
     except psycopg.errors.QueryCanceled as error:
         raise QueryTimeoutError(
             f"The numbers were not there after {timeout_seconds:g} seconds.",
@@ -95,30 +117,27 @@ def session(warehouse: Warehouse, asker: Asker, timeout_seconds: float) -> Gener
         raise PlanError(f"The numbers cannot be computed: {reason}.") from error
 
 
-def today_of(conn: psycopg.Connection, tenant: Tenant, now: datetime) -> date:
+def today_of(zones: Sequence[str], tenant: Tenant, now: datetime) -> date:
     """The date where the day is furthest on: of the tenant's zone and those of its lines."""
-    zones = {tenant.timezone, *store.zones(conn)}
-    return max(now.astimezone(ZoneInfo(zone)).date() for zone in zones)
+    return max(now.astimezone(ZoneInfo(zone)).date() for zone in {tenant.timezone, *zones})
 
 
 def _explained(
     conn: psycopg.Connection, model: SemanticModel, request: Request, asker: Asker, now: datetime, cap: int | None
 ) -> Explanation:
-    today = today_of(conn, asker.tenant, now)
     facts = {name: dataset.fact for name, dataset in model.datasets.items()}
-    newest = store.newest(conn, list(facts.values()))
-    ask = understand(model, request, newest={name: newest.get(fact) for name, fact in facts.items()}, today=today)
+    context = store.context(conn, list(facts.values()))
+    today = today_of(context.zones, asker.tenant, now)
+    ask = understand(
+        model, request, newest={name: context.newest.get(fact) for name, fact in facts.items()}, today=today
+    )
     slots, _, ranges = scans_of(model, ask)
     used = {dataset for dataset, _ in slots.by_scan()}
     models = sorted({source.model for name in used for source in model.datasets[name].sources})
-    states = store.states(conn, models, dates_read(ranges), newest)
-    planned = plan(model, ask, states, targets=_targets(conn, model, request), language=asker.language, limit=cap)
+    states = store.states(conn, models, dates_read(ranges), context.newest)
+    planned = plan(model, ask, states, targets=context.targets, language=asker.language, limit=cap)
     sql, values = store.text(planned.statement)
     return Explanation(planned, sql, values, trust_of(planned, model, states, _checks(conn, planned, model), today))
-
-
-def _targets(conn: psycopg.Connection, model: SemanticModel, request: Request) -> Mapping[str, Decimal]:
-    return store.targets(conn) if any(model.metrics[name].kpi for name in request.metrics) else {}
 
 
 def _checks(conn: psycopg.Connection, planned: Plan, model: SemanticModel) -> Mapping[str, list[Doubt]]:

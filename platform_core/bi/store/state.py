@@ -1,13 +1,13 @@
 """What is read beside the numbers: how the models stand, which checks failed, targets, zones; all as the API role."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
 import psycopg
-from psycopg import sql
 
 from platform_core.bi.contracts import DateRange, Doubt, ModelState, Publication, Statement
 from platform_core.bi.store.statement import statement_sql
@@ -15,19 +15,26 @@ from platform_core.warehouse.store import sessions
 
 # The first statement of the transaction: all that follows sees one moment.
 _ONE_MOMENT: Final = "set transaction isolation level repeatable read"
-_TIMEOUT: Final = "select set_config('statement_timeout', %(milliseconds)s, true)"
+_SESSION: Final = """
+select set_config('takt.tenant', %(tenant)s, true), set_config('statement_timeout', %(milliseconds)s, true)
+"""
 # Served by partition_state (model, date).
-NEWEST = """
-select model, max(date) filter (where rows > 0 and version > 0 and date <> '1970-01-01')
-from core.partition_state where model = any(%(models)s) group by model
+CONTEXT = """
+select 'newest' as kind, model as name, max(date) as day, null::numeric as number
+from core.partition_state
+where model = any(%(models)s) and rows > 0 and version > 0 and date > '1970-01-01'
+group by model
+union all
+select 'zone', timezone, null, null from bi.v_dim_line where timezone is not null group by timezone
+union all
+select 'target', kpi_code, null, default_target from bi.v_dim_kpi where is_active and default_target is not null
 """
 STATES = """
 select model, date, state, version, rows, reason, published_at
 from core.partition_state
 where model = any(%(models)s) and (date between %(first)s and %(last)s or date = '1970-01-01')
-"""
-DIRTY = """
-select model, date, reason
+union all
+select model, date, 'dirty', 0, 0, reason, null
 from core.dirty_partition
 where model = any(%(models)s) and (date between %(first)s and %(last)s or date = '1970-01-01')
 """
@@ -57,24 +64,39 @@ where broken.model = any(%(models)s)
 group by broken.model, broken.check_name, broken.date, broken.severity, broken.failed_row_count
 order by broken.model, broken.check_name, broken.date
 """
-TARGETS = """
-select kpi_code, default_target from bi.v_dim_kpi where is_active and default_target is not null
-"""
-ZONES = "select distinct timezone from bi.v_dim_line where timezone is not null"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a request is understood in: newest date with rows by model, zones of the lines, targets by kpi_code."""
+
+    newest: Mapping[str, date | None]
+    zones: tuple[str, ...]
+    targets: Mapping[str, Decimal]
 
 
 def begin(conn: psycopg.Connection, tenant: UUID, lines: Sequence[str] | None, timeout_seconds: float) -> None:
     """Make the transaction see one moment, one tenant and its lines, and end a statement that takes too long."""
     conn.execute(_ONE_MOMENT)
-    conn.execute(sessions.SET_TENANT, {"tenant": str(tenant)})
+    milliseconds = str(int(timeout_seconds * 1000))
+    conn.execute(_SESSION, {"tenant": str(tenant), "milliseconds": milliseconds})
     if lines is not None:
         conn.execute(sessions.SET_LINES, {"lines": list(lines)})
-    conn.execute(_TIMEOUT, {"milliseconds": str(int(timeout_seconds * 1000))})
 
 
-def newest(conn: psycopg.Connection, models: Sequence[str]) -> Mapping[str, date | None]:
-    """The newest date with rows of each model."""
-    return dict(conn.execute(NEWEST, {"models": list(models)}).fetchall())
+def context(conn: psycopg.Connection, models: Sequence[str]) -> Context:
+    """All that is needed to understand a request about these models, in one look."""
+    newest: dict[str, date | None] = {}
+    zones: list[str] = []
+    targets: dict[str, Decimal] = {}
+    for kind, name, day, number in conn.execute(CONTEXT, {"models": list(models)}):
+        if kind == "newest":
+            newest[name] = day
+        elif kind == "zone":
+            zones.append(name)
+        else:
+            targets[name] = number
+    return Context(newest, tuple(zones), targets)
 
 
 def states(
@@ -86,12 +108,13 @@ def states(
     failed: dict[str, dict[date, str]] = {name: {} for name in models}
     dirty: dict[str, dict[date, str]] = {name: {} for name in models}
     for model, day, state, version, rows, reason, at in conn.execute(STATES.encode(), values):
+        if state == "dirty":
+            dirty[model][day] = reason
+            continue
         if version > 0 or state == "published":
             published[model][day] = Publication(version, rows, at)
         if state == "failed":
             failed[model][day] = reason or "failed"
-    for model, day, reason in conn.execute(DIRTY.encode(), values):
-        dirty[model][day] = reason
     return {name: ModelState(published[name], failed[name], dirty[name], newest_dates.get(name)) for name in models}
 
 
@@ -112,20 +135,9 @@ def failed_checks(conn: psycopg.Connection, models: Sequence[str], dates: DateRa
     )
 
 
-def targets(conn: psycopg.Connection) -> Mapping[str, Decimal]:
-    """The tenant's targets by kpi_code."""
-    return dict(conn.execute(TARGETS).fetchall())
-
-
-def zones(conn: psycopg.Connection) -> tuple[str, ...]:
-    """The zones of the lines."""
-    return tuple(zone for (zone,) in conn.execute(ZONES))
-
-
-def rows(conn: psycopg.Connection, statement: Statement) -> list[tuple[Any, ...]]:
-    """Run a planned statement."""
-    query, values = statement_sql(statement)
-    return conn.execute(sql.Composed([query]), values).fetchall()
+def rows(conn: psycopg.Connection, written: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Run a statement as `text` has written it."""
+    return conn.execute(written.encode(), values).fetchall()
 
 
 def text(statement: Statement) -> tuple[str, Mapping[str, Any]]:
