@@ -44,7 +44,7 @@ BEGINNINGS = {
 }
 """The stage that begins with what a worker says: names of models that are made, crash points that are passed."""
 STAGES = ("landing", "staging", "auditing", "replacing", "refreshing")
-"""Each is hit by every fifth kill."""
+"""Every fifth kill aims at each; a moment later the worker may be at the next, and the proof says where it was."""
 ROOT = Path(__file__).parents[2]
 
 
