@@ -5,11 +5,11 @@ import re
 import psycopg
 import pytest
 
-from platform_core.security.store import machines, sessions, users
+from platform_core.security.store import machines, providers, sessions, users
 from platform_core.warehouse.connection import Role, transaction
 from tests.security.conftest import Place
 
-MODULES = [users, sessions, machines]
+MODULES = [users, sessions, machines, providers]
 TABLES = {
     "users",
     "api_key",

@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 from platform_core.security import access_tokens
 from platform_core.security.accounts import Account, get_account
 from platform_core.security.context import Security, digest, new_secret
-from platform_core.security.contracts import OAuthClient, Principal, Secret, Tokens
+from platform_core.security.contracts import OAuthClient, Principal, Secret, Tokens, User
 from platform_core.security.engine import known_permissions, parse_scope
 from platform_core.security.errors import GrantInvalidError, ScopeInvalidError, UnauthorizedError
 from platform_core.security.permissions import Permission
@@ -75,6 +75,16 @@ def issue_tokens(
         tenant_id=account.tenant_id,
         refresh_token=refresh,
     )
+
+
+def begin_session(security: Security, user: User, scope: str | None = None) -> Tokens:
+    """Tokens for somebody who has just proved who they are, at a login page or a provider."""
+    limit = parse_scope(scope)
+    with security.begin() as conn:
+        account = get_account(conn, user.tenant_id, user.id)
+        if account is None or not account.usable:
+            raise UnauthorizedError("The user may not log in any more.")
+        return issue_tokens(conn, security, account, limit)
 
 
 def refresh(
