@@ -206,14 +206,14 @@ def _number(value: Decimal, column: Column) -> str:
     sign = "+" if column.role in ("change", "change_ratio") and value > 0 else ""
     match column.format:
         case "percent":
-            return f"{sign}{value * 100:,.1f}"
+            return f"{sign}{value * 100:z,.1f}"  # z: never -0.0
         case "integer" | "currency":
-            return f"{sign}{value:,.0f}"
+            return f"{sign}{value:z,.0f}"
         case "duration" if column.unit == "minute":
             minutes = round(abs(value))
             return f"{'-' if value < 0 and minutes else sign}{minutes // 60}:{minutes % 60:02}"
         case _:
-            return f"{sign}{value:,.2f}"
+            return f"{sign}{value:z,.2f}"
 
 
 def _sparklines(answer: Answer) -> Iterator[str]:

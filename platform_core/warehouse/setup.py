@@ -11,7 +11,7 @@ from platform_core.tenants.service import create_tenant
 from platform_core.warehouse.connection import Warehouse, open_warehouse, transaction
 from platform_core.warehouse.ddl import apply_project
 from platform_core.warehouse.errors import MigrationError
-from platform_core.warehouse.migrate import current, upgrade
+from platform_core.warehouse.migrate import current, head, upgrade
 
 SEEDS = Path(dbt_like_sql.__file__).parent / "seeds"
 """What every tenant begins with: shifts and KPIs. A plant's own master data win over them."""
@@ -28,9 +28,15 @@ def prepare(settings: Settings, project: Project | None = None) -> Warehouse:
 
 
 def require_tables(warehouse: Warehouse) -> None:
-    """Raise MigrationError before `takt init`: for commands that only read, and so make nothing."""
-    if current(warehouse) is None:
+    """Raise MigrationError before `takt init`, also before that of a newer version: for commands that make nothing."""
+    found = current(warehouse)
+    if found is None:
         raise MigrationError("The warehouse has no tables yet.", hint="Run takt init.")
+    if found < head():
+        raise MigrationError(
+            f"The warehouse's tables are at revision {found}, and this version of Takt needs {head()}.",
+            hint="Run takt init, which brings them there.",
+        )
 
 
 def add_tenant(

@@ -13,6 +13,8 @@ from rich.cells import cell_len
 from typer.testing import CliRunner, Result
 
 from platform_cli.main import app
+from platform_core.warehouse.connection import transaction
+from platform_core.warehouse.migrate import head
 from tests.bi.plant import PRODUCTION, BiPlant, made, make_plant
 from tests.conftest import Server
 
@@ -130,3 +132,15 @@ def test_without_metrics_it_lists_what_can_be_asked(takt: None) -> None:
     result = run("--lang", "ko")
     assert "설비종합효율" in result.output
     assert "availability * performance * quality" in result.output
+
+
+def test_tables_of_an_older_version_are_told_with_the_way_out(takt: None, plant: BiPlant) -> None:
+    with transaction(plant.warehouse) as conn:
+        conn.execute("update public.takt_revision set version_num = '0006'")
+    try:
+        result = run("oee", *RANGE)
+    finally:
+        with transaction(plant.warehouse) as conn:
+            conn.execute("update public.takt_revision set version_num = %s", [head()])
+    assert "tables are at revision 0006" in str(result.exception)
+    assert "takt init" in str(result.exception)
