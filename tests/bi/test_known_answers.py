@@ -7,8 +7,11 @@ from secrets import token_hex
 from typing import Any
 
 import pytest
+import yaml
 
 from dbt_like_sql.semantics.loading import packaged_semantics
+from dbt_like_sql.semantics.osi.export import export_osi
+from platform_core.warehouse.connection import Role, transaction
 from tests.bi.plant import DEFECT, EVENT, ORDER, PRODUCTION, STOCK, BiPlant, made, make_plant
 from tests.conftest import Server
 
@@ -185,3 +188,15 @@ def test_a_metric_is_null_and_not_zero_where_nothing_is_published(filled: BiPlan
 def test_the_target_of_the_tenant_comes_with_the_column(filled: BiPlant) -> None:
     columns = filled.ask("oee", "total_qty", time=BOTH).columns
     assert [column.target for column in columns] == [D("0.85"), None]
+
+
+@pytest.mark.parametrize("metric", ["oee", "defect_rate", "scrap_ratio", "mttr", "on_time_delivery", "cost_per_defect"])
+def test_the_exported_sql_of_a_metric_gives_the_same_answer(filled: BiPlant, metric: str) -> None:
+    found = yaml.safe_load(export_osi(filled.model))["semantic_model"][0]
+    expression = next(each for each in found["metrics"] if each["name"] == metric)["expression"]["dialects"][0]
+    dataset = next(each for each in found["datasets"] if f"{each['name']}." in expression["expression"])
+    query = f"select {expression['expression']} from {dataset['source']} as {dataset['name']} where date = any(%s)"
+    with transaction(filled.warehouse, role=Role.API, tenant=filled.tenant.id) as conn:
+        answer = conn.execute(query.encode(), [list(BOTH)]).fetchone()
+    assert answer is not None
+    assert answer[0] == pytest.approx(KNOWN[metric])
