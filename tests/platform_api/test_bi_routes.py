@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from platform_api.routers.bi import OWN_METRIC
 from platform_core.security.permissions import Role
 from tests.bi.plant import PRODUCTION, BiPlant, made
 from tests.platform_api.conftest import Api
@@ -89,3 +90,34 @@ def test_an_explanation_names_model_reason_and_sql(api: Api, plant: BiPlant) -> 
 def test_the_catalogue_says_what_can_be_asked(api: Api, part: str, name: str) -> None:
     data = api.ask("GET", f"/api/v1/bi/catalog/{part}", Role.VIEWER).json()["data"]
     assert name in {entry["name"] for entry in data}
+
+
+def test_a_tenants_own_metric_is_saved_asked_for_kept_and_removed(api: Api, plant: BiPlant) -> None:
+    path = "/api/v1/bi/catalog/metrics"
+    made_version = api.ask("POST", path, Role.ANALYST, json=dict(OWN_METRIC))
+    assert (made_version.status_code, made_version.json()["data"]["version"]) == (201, 1)
+    question = {"metrics": ["waste"], "time": QUESTION["time"]}
+    assert api.ask("POST", "/api/v1/bi/query", json=question).status_code == 200
+    assert api.ask("POST", "/api/v1/bi/query", tenant=api.other, json=question).status_code == 404
+    assert "waste" in {entry["name"] for entry in api.ask("GET", path).json()["data"]}
+    assert api.ask("DELETE", f"{path}/waste", Role.ANALYST).status_code == 200
+    history = api.ask("GET", f"{path}/waste/history").json()["data"]
+    assert [(each["version"], each["definition"] is None) for each in history] == [(1, False), (2, True)]
+    assert api.ask("POST", "/api/v1/bi/query", json=question).status_code == 404
+
+
+def test_an_own_metric_that_does_not_fit_is_refused_with_the_reason(api: Api) -> None:
+    wrong = {**OWN_METRIC, "expression": "scrap_qty + no_such_measure"}
+    answer = api.ask("POST", "/api/v1/bi/catalog/metrics", Role.ANALYST, json=wrong)
+    assert answer.status_code == 400
+    assert "no_such_measure" in answer.json()["error"]["message"]
+
+
+def test_a_cell_leads_to_its_fact_rows(api: Api, plant: BiPlant) -> None:
+    drilling = {"question": QUESTION, "metric": "total_qty", "cell": {"line": "L01"}}
+    (fact,) = api.ask("POST", "/api/v1/bi/drill", Role.ANALYST, json=drilling).json()["data"]
+    assert (fact["model"], fact["total"]) == (PRODUCTION, 1)
+    assert fact["rows"][0]["key"]["line_code"] == "L01"
+    assert fact["rows"][0]["values"]["total_qty"] == 100
+    hidden = api.ask("POST", "/api/v1/bi/drill", Role.ANALYST, lines=("L02",), json=drilling).json()["data"]
+    assert [each["total"] for each in hidden] == [0]
