@@ -12,6 +12,7 @@ from dbt_like_sql.contracts import LAYERS, Model
 from dbt_like_sql.project import load_project
 from dbt_like_sql.semantics.loading import packaged_semantics
 from platform_core.bi.catalogue import datasets, dimensions, metrics
+from platform_core.security.permissions import DESCRIPTIONS, ROLE_NAMES, Permission, Role, permissions_of
 from platform_core.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -120,6 +121,19 @@ def metrics_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def permissions_page() -> str:
+    """Every permission with the roles that have it, in both languages."""
+    lines = ["# Permissions", "", "A user has those of its roles and its own; a token or key may be limited to some of them."]
+    lines += ["`takt auth explain USER PERMISSION` says why.", ""]
+    names = " | ".join(f"{role} ({ROLE_NAMES[role].ko})" for role in Role)
+    lines += [f"| permission | meaning | 의미 | {names} |", "| --- " * (3 + len(Role)) + "|"]
+    for permission in Permission:
+        said = DESCRIPTIONS[permission]
+        has = " | ".join("x" if permission in permissions_of(role) else "" for role in Role)
+        lines.append(f"| `{permission}` | {said.en} | {said.ko} | {has} |")
+    return "\n".join(lines) + "\n"
+
+
 def tree() -> str:
     """The folders of the repository with the first sentence of each package's docstring."""
     listing = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -150,6 +164,7 @@ def pages() -> dict[Path, str]:
         reference / "errors.md": errors_page(),
         reference / "models.md": models_page(),
         reference / "metrics.md": metrics_page(),
+        reference / "permissions.md": permissions_page(),
         ROOT / "platform_api" / "error_codes.yml": error_codes_file(),
         ROOT / "README.md": readme_with_tree(),
     }

@@ -68,6 +68,24 @@ def test_maintenance_makes_partitions_ahead(place: Place) -> None:
     assert any("erp_mes_data" in name for name in _metadata(result)["partitions made"])
 
 
+def test_maintenance_removes_tokens_that_are_long_over(place: Place) -> None:
+    add_user = """insert into core.users (tenant_id, email, username, display_name)
+        values (%(tenant)s, 'kim@x', 'kim', 'Kim') returning id"""
+    [(user,)] = place.rows(add_user, tenant=place.tenant.id)
+    for age in (100, 1):
+        place.write(
+            """insert into core.refresh_token (tenant_id, user_id, family, family_started_at, token_hash, issued_at,
+                expires_at) values (%(tenant)s, %(user)s, gen_random_uuid(), now(), %(hash)s, now(),
+                now() - make_interval(days => %(age)s))""",
+            tenant=place.tenant.id,
+            user=user,
+            hash=str(age).encode(),
+            age=age,
+        )
+    assert _metadata(_execute(place, "maintenance"))["tokens removed"] == 1
+    assert place.rows("select token_hash from core.refresh_token") == [(b"1",)]
+
+
 def test_the_master_data_job_pulls_lines_and_makes_their_dimension(place: Place, tmp_path: Path) -> None:
     (tmp_path / "lines.csv").write_text("line_code,name,plant_code\nL07,Press,P1\n")
     _source(place, "lines", f"mapping: takt_line\npath: {tmp_path / 'lines.csv'}\n")

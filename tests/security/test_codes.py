@@ -194,6 +194,18 @@ def test_an_unknown_or_revoked_client_gets_no_login_page(place: Place, client: O
         check_authorization(place.security, _request(client))
 
 
+def test_the_tokens_of_people_end_with_the_client_that_got_them(place: Place, client: OAuthClient) -> None:
+    place.user("kim")
+    place.user("lee")
+    tokens, untouched = _redeem(place, client, _code(place, client)), place.login("lee")
+    authenticator = Authenticator(place.security)
+    authenticator.authenticate_bearer(tokens.access_token)
+    revoke_client(place.security, place.tenant.id, client.client_id)
+    with pytest.raises(UnauthorizedError):
+        authenticator.authenticate_bearer(tokens.access_token)
+    assert authenticator.authenticate_bearer(untouched.access_token).name == "lee"
+
+
 def test_a_user_of_another_tenant_gets_no_code(place: Place, client: OAuthClient) -> None:
     foreign = place.user("lee", tenant=place.other)
     with pytest.raises(RequestInvalidError):

@@ -178,11 +178,12 @@ def list_clients(security: Security, tenant_id: UUID) -> tuple[OAuthClient, ...]
 
 
 def revoke_client(security: Security, tenant_id: UUID, name: str) -> OAuthClient:
-    """End a client by its client_id or id, and every token that it got."""
+    """End a client by its client_id or id, and every token that it got, for itself and for people."""
     values = {"tenant_id": tenant_id, "name": _plain(name), "now": security.clock()}
     with security.begin() as conn:
         found = _clients(conn, sql.REVOKE_CLIENT, values)
         for client in found:
+            conn.execute(sessions_sql.RAISE_EPOCHS_OF_CLIENT, values | {"id": client.id})
             conn.execute(sessions_sql.REVOKE_OF_CLIENT, values | {"id": client.id})
     if not found:
         raise CredentialNotFoundError(f"There is no client {name[:50]!r}.")

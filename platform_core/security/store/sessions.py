@@ -23,6 +23,13 @@ REVOKE_OF_USER: Final = """
     update core.refresh_token set revoked_at = %(now)s
     where tenant_id = %(tenant_id)s and user_id = %(id)s and revoked_at is null
 """
+RAISE_EPOCHS_OF_CLIENT: Final = """
+    update core.users u set token_epoch = token_epoch + 1
+    where u.tenant_id = %(tenant_id)s and exists (
+        select from core.refresh_token r
+        where r.tenant_id = u.tenant_id and r.user_id = u.id and r.client_id = %(id)s and r.revoked_at is null
+    )
+"""
 REVOKE_OF_CLIENT: Final = """
     update core.refresh_token set revoked_at = %(now)s
     where tenant_id = %(tenant_id)s and client_id = %(id)s and revoked_at is null
