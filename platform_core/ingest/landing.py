@@ -50,13 +50,14 @@ Progress = Callable[[int], None]
 
 
 class _ShortTurns:
-    """While anyone lands: threads take turns ten times as often.
+    """While anyone lands: threads take turns fifty times as often.
 
     The writing thread mostly waits for the server and needs the interpreter for an instant each time; at the usual 5 ms
-    for which the preparing thread keeps it, the waiting takes longer than the writing.
+    for which the preparing thread keeps it, the waiting takes longer than the writing. At 0.5 ms 100,000 rows still
+    took 3.0 s, as the server idled between the pieces of a COPY; at 0.1 ms and below they take 1.9 s.
     """
 
-    _SECONDS = 0.0005
+    _SECONDS = 0.0001
 
     def __init__(self) -> None:
         self._lock = Lock()
