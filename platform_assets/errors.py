@@ -1,8 +1,9 @@
 """What can be wrong about a request to run the assets.
 
 AssetsError
-└── DatesNotHeldError    the dates lie before the first production date or after today
-└── UnknownAssetError    a selection names an asset that there is not
+├── DatesNotHeldError    the dates lie before the first production date or after today
+├── UnknownAssetError    a selection names an asset that there is not
+└── RunInterruptedError  somebody pressed Ctrl-C
 """
 
 from dbt_like_sql.errors import TaktError
@@ -25,3 +26,10 @@ class UnknownAssetError(AssetsError):
     """A selection matches no asset."""
 
     code = "ERR_ASSETS_UNKNOWN"
+
+
+class RunInterruptedError(AssetsError):
+    """A run was interrupted; what it had published by then stays."""
+
+    code = "ERR_ASSETS_INTERRUPTED"
+    exit_code = 130

@@ -17,7 +17,7 @@ from dbt_like_sql.project import Project, load_project
 from platform_assets import store
 from platform_assets.dirty_plan import PlannedRun, plan
 from platform_assets.environment import settings_in_force
-from platform_assets.errors import DatesNotHeldError, UnknownAssetError
+from platform_assets.errors import DatesNotHeldError, RunInterruptedError, UnknownAssetError
 from platform_assets.executions import remember
 from platform_assets.instance import open_instance
 from platform_assets.jobs import DAILY, DIMENSIONS
@@ -170,6 +170,11 @@ class _Session:
             )
         finally:  # also when it is interrupted; a daemon, whose sensors do the same, need not be there
             remember(self.instance, self.warehouse, run_id)
+        if gatherer.interrupted:
+            raise RunInterruptedError(
+                "Interrupted. What was published by then stays, every other date keeps its last good version.",
+                hint="The same command again makes the rest.",
+            )
         failures = list(gatherer.failures)
         if not result.success and not failures:
             failures.append(Failure(None, str(dates) if dates else None, job_name, "The run failed; the UI shows why."))

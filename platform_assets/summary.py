@@ -66,12 +66,17 @@ class RunSummary:
         )
 
 
+_INTERRUPTIONS = frozenset({"DagsterExecutionInterruptedError", "KeyboardInterrupt"})
+
+
 class Gatherer:
     """Listens to one run's events; tells `progress` of each asset that ended."""
 
     def __init__(self, total: int, dates: DateRange | None, progress: Progress | None) -> None:
         self.rows: dict[str, int] = {}
         self.failures: list[Failure] = []
+        self.interrupted = False
+        """Whether somebody pressed Ctrl-C: Dagster takes that for a step that failed."""
         self._broken: dict[str, list[Failure]] = {}
         self._total = total
         self._dates = dates
@@ -88,6 +93,8 @@ class Gatherer:
         elif event.is_step_success:
             self._ended(_relation(entry.step_key), None)
         elif event.is_step_failure:
+            error = event.step_failure_data.error
+            self.interrupted |= error is not None and error.cls_name in _INTERRUPTIONS
             asset = _relation(entry.step_key)
             reason = step_error(entry) or "It failed."
             self.failures.append(Failure(None, str(self._dates) if self._dates else None, asset, reason))

@@ -24,6 +24,8 @@ def refresh(
     from platform_cli.run_report import progress_of, report
 
     settings = Settings()
+    if dirty and (day or what != "today"):
+        raise typer.BadParameter("--dirty makes what has changed, whatever its dates: leave the date out.")
     if dirty:
         with progress_of("Refreshing what is dirty") as progress:
             summary = run_dirty(settings, progress=progress)

@@ -13,7 +13,7 @@ from datetime import timedelta
 import dagster as dg
 import pytest
 
-from platform_assets.errors import DatesNotHeldError, UnknownAssetError
+from platform_assets.errors import DatesNotHeldError, RunInterruptedError, UnknownAssetError
 from platform_assets.instance import open_instance
 from platform_assets.launcher import GONE
 from platform_assets.run import run_dates, run_dirty, today
@@ -124,6 +124,27 @@ def test_dates_of_one_tenant_alone_are_refused_as_bad_usage(place: Place, comman
     assert refused.returncode == 2
     assert "for all tenants" in " ".join(refused.stderr.split())
     assert place.rows("select from core.partition_state") == []
+
+
+def test_a_date_beside_dirty_is_bad_usage(place: Place) -> None:
+    asked = [sys.executable, "-m", "platform_cli.main", "refresh", "--dirty", "--date", f"{DAY}"]
+    refused = subprocess.run(asked, env=place.environment(), capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "leave the date" in " ".join(refused.stderr.split())
+
+
+def test_ctrl_c_ends_a_run_with_a_sentence_and_the_same_again_makes_the_rest(place: Place) -> None:
+    place.land([order(1, DAY)])
+
+    def press(step: StepDone) -> None:
+        if step.asset == "staging.stg_work_order":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(RunInterruptedError, match="Interrupted"):
+        run_dates(place.settings, DAY, DAY, select=CHAIN, progress=press)
+    assert place.rows(OEE) == []
+    assert run_dates(place.settings, DAY, DAY, select=CHAIN).ok
+    assert place.rows(OEE) == [(DAY, 1500, 0.875)]
 
 
 def test_only_what_is_dirty_is_made_and_dimensions_come_first(place: Place) -> None:
