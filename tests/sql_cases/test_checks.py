@@ -138,6 +138,51 @@ def test_missing_ideal_cycle_time_names_line_and_product(
     assert [(row["line_code"], row["product_code"], row["row_count"]) for row in named] == [("L01", "P009", 2)]
 
 
+@pytest.mark.parametrize(
+    ("row", "shift", "is_named"),
+    [
+        ({"runtime_minutes": 1800}, {}, True),
+        ({"runtime_minutes": 600}, {}, False),
+        ({"runtime_minutes": 601}, {}, True),
+        ({"runtime_minutes": 500, "downtime_minutes": 101}, {}, True),
+        ({"downtime_minutes": 601}, {}, True),
+        ({"runtime_minutes": None, "downtime_minutes": None}, {}, False),
+        ({"runtime_minutes": 601}, {"shift_code": "night"}, False),
+        ({"runtime_minutes": 1801}, {"shift_code": "night"}, True),
+        ({"runtime_minutes": 601}, {"plant_code": ""}, True),
+        ({"runtime_minutes": 601}, {"plant_code": "P2"}, False),
+        ({"runtime_minutes": 601}, {"tenant_id": FOREIGN}, False),
+        ({"runtime_minutes": 601}, {"valid_from": DAY + timedelta(days=1)}, False),
+    ],
+    ids=str,
+)
+def test_a_line_cannot_run_and_stand_for_much_longer_than_its_shift_lasts(
+    cases_connection: psycopg.Connection[Any], project: Project, row: Row, shift: Row, is_named: bool
+) -> None:
+    always = date(1970, 1, 1)
+    shifts = [{"shift_code": "day", "plant_code": "P1", "valid_from": always, "duration_hours": 8} | shift]
+    given = {"candidate": [made(**row)], "bi.dim_line": [{"line_code": "L01", "plant_code": "P1"}]}
+    named = broken(cases_connection, project, FACT, "time_fits_the_shift", {**given, "bi.dim_shift": shifts})
+    assert [(one["line_code"], one["shift"]) for one in named] == [("L01", "day")] * is_named
+
+
+def test_time_in_a_shift_is_summed_over_products_and_compared_with_the_shift_of_that_date(
+    cases_connection: psycopg.Connection[Any], project: Project
+) -> None:
+    shift = {"shift_code": "day", "plant_code": ""}
+    given = {
+        "candidate": [made(runtime_minutes=400), made(product_code="P002", runtime_minutes=400)],
+        "bi.dim_shift": [
+            shift | {"valid_from": date(1970, 1, 1), "duration_hours": 12},
+            shift | {"valid_from": DAY, "duration_hours": 8},
+        ],
+    }
+    named = broken(cases_connection, project, FACT, "time_fits_the_shift", given)
+    assert [(one["minutes"], one["shift_minutes"]) for one in named] == [(800, 480)]
+    (check,) = (each for each in project.model(FACT).spec.checks if each.name == "time_fits_the_shift")
+    assert check.severity == "warning"
+
+
 WEEKS = [DAY - timedelta(days=7 * week) for week in (1, 2, 3, 4)]
 
 
