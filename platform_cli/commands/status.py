@@ -1,7 +1,7 @@
 """`takt status`."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from itertools import groupby
@@ -13,12 +13,14 @@ from platform_core.clock import utc_now
 from platform_core.settings import Settings
 
 if TYPE_CHECKING:
-    from platform_core.status.contracts import OpenDate, Status
+    from platform_core.status.contracts import CheckWarning, OpenDate, Status
 
 app = typer.Typer()
 
 _LINES = 20
 """Dirty or failed dates shown on a terminal; `--json` has them all."""
+
+_NAMES = ("line_code", "product_code", "shift", "equipment_code", "location", "defect_type")
 
 _FRESH = {True: "yes", False: "STALE", None: "-"}
 
@@ -69,6 +71,7 @@ def _lines(found: "Status", now: datetime) -> Iterator[str]:
                 f"Stale: {feed.model} of {feed.tenant} has no rows after {feed.newest_date}, which ended"
                 f" {_age(feed.hours)} ({feed.hours_allowed} h are allowed)"
             )
+    yield from _warnings(found.warnings)
     yield from _open("Failed, so that readers see the last good version", found.failed)
     yield from _open("Dirty, to be made anew (`takt refresh --dirty`)", found.dirty)
     if found.rejected:
@@ -80,6 +83,22 @@ def _lines(found: "Status", now: datetime) -> Iterator[str]:
         yield f"Archived: {first} to {last}"
     for zone, moment in found.next_runs:
         yield f"Next daily refresh: {moment:%Y-%m-%d %H:%M} UTC ({zone}); runs come while `takt up` runs"
+
+
+def _warnings(warnings: "Sequence[CheckWarning]") -> Iterator[str]:
+    if warnings:
+        yield "Warnings, published all the same (the rows are in bi.data_quality_checks):"
+    for each in warnings[:_LINES]:
+        dates = f"on {each.newest_date}" if each.dates == 1 else f"on {each.dates} dates, the last {each.newest_date}"
+        shown = ", ".join(dict.fromkeys(_named(row) for row in each.sample))
+        yield f"  {each.model} {each.tenant}: {each.name} {dates}{f' ({shown})' if shown else ''}"
+    if len(warnings) > _LINES:
+        yield f"  ... and {len(warnings) - _LINES} more (--json shows all)"
+
+
+def _named(row: Mapping[str, Any]) -> str:
+    """What a broken row is about, as its line, product and so on."""
+    return " ".join(str(row[name]) for name in _NAMES if row.get(name) is not None)
 
 
 def _age(hours: float | None) -> str:

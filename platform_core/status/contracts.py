@@ -1,8 +1,9 @@
 """The status of the warehouse, as `takt status` shows it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,19 @@ class Feed:
 
 
 @dataclass(frozen=True)
+class CheckWarning:
+    """A check that warns of dates of a model; they are published all the same."""
+
+    tenant: str
+    model: str
+    name: str
+    dates: int
+    newest_date: date
+    sample: Sequence[Mapping[str, Any]]
+    """Some rows of the newest date that it warns of."""
+
+
+@dataclass(frozen=True)
 class FailedRun:
     """A run of the orchestrator that failed lately."""
 
@@ -83,6 +97,8 @@ class Status:
     failed: tuple[OpenDate, ...]
     feeds: tuple[Feed, ...]
     """Of the models that are to be fresh; a tenant that never had rows there is not among them."""
+    warnings: tuple[CheckWarning, ...]
+    """Of the last 30 days, the newest first."""
     rejected: Mapping[str, int]
     """Rows that could not be used and are still open, by record type."""
     archived: tuple[tuple[date, date], ...]

@@ -6,13 +6,14 @@ from typing import Any
 
 from platform_core.ingest.record_types import RECORD_TYPES, RecordType, staging_model
 from platform_core.status import store
-from platform_core.status.contracts import FailedRun, Feed, ModelStatus, OpenDate, Status
+from platform_core.status.contracts import CheckWarning, FailedRun, Feed, ModelStatus, OpenDate, Status
 from platform_core.status.timetable import next_master_data, next_refresh, next_runs
 from platform_core.tenants.service import get_tenant, list_tenants
 from platform_core.warehouse.connection import Warehouse, transaction
 from platform_core.warehouse.errors import MigrationError
 
 _FAILED_RUNS_OF = timedelta(days=7)
+_WARNINGS_OF = timedelta(days=30)
 
 
 def read_status(warehouse: Warehouse, *, now: datetime, tenant: str | None = None) -> Status:
@@ -31,6 +32,7 @@ def read_status(warehouse: Warehouse, *, now: datetime, tenant: str | None = Non
             dirty=tuple(OpenDate(**row) for row in store.dirty(conn, ids, now)),
             failed=tuple(OpenDate(**row) for row in store.failed(conn, ids)),
             feeds=feeds,
+            warnings=tuple(CheckWarning(**row) for row in store.warnings(conn, ids, (now - _WARNINGS_OF).date())),
             rejected=rejected,
             archived=store.archived(conn),
             failed_runs=tuple(FailedRun(**row) for row in store.failed_runs(conn, now - _FAILED_RUNS_OF)),

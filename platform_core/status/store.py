@@ -74,6 +74,25 @@ select record_type, count(*) from core.rejected_record
 where tenant_id = any(%(tenants)s) and status = 'open'
 group by record_type order by record_type
 """
+# A result holds until the same check looks at the date again. Served by data_quality_checks (tenant_id, executed_at).
+WARNINGS = """
+select tenant.slug as tenant, found.model, found.check_name as name, count(distinct found.date) as dates,
+    max(found.date) as newest_date,
+    (array_agg(found.sample_failed_rows order by found.date desc, found.executed_at desc))[1] as sample
+from bi.data_quality_checks as found
+join core.tenants as tenant on tenant.id = found.tenant_id
+where found.tenant_id = any(%(tenants)s) and found.status = 'warning' and found.date > %(since)s
+    and found.executed_at > %(since)s
+    and not exists (
+        select from bi.data_quality_checks as later
+        where later.tenant_id = found.tenant_id and later.model = found.model
+            and later.check_name = found.check_name and later.executed_at > found.executed_at
+            and later.run_id is distinct from found.run_id
+            and found.date between (later.metadata ->> 'first_date')::date and (later.metadata ->> 'last_date')::date
+    )
+group by tenant.slug, found.model, found.check_name
+order by newest_date desc, found.model, found.check_name, tenant.slug
+"""
 ARCHIVED = """
 select first_date, last_date from core.archived_partition where attached_at is null order by first_date
 """
@@ -128,6 +147,11 @@ def failed(conn: psycopg.Connection, tenants: Sequence[UUID]) -> list[dict[str, 
 def rejected(conn: psycopg.Connection, tenants: Sequence[UUID]) -> dict[str, int]:
     """Open rejected rows by record type."""
     return dict(conn.execute(REJECTED, {"tenants": list(tenants)}).fetchall())
+
+
+def warnings(conn: psycopg.Connection, tenants: Sequence[UUID], since: date) -> list[dict[str, Any]]:
+    """Checks that warn of dates since then and have not passed on them later, with rows of the newest date."""
+    return _dicts(conn, WARNINGS.encode(), {"tenants": list(tenants), "since": since})
 
 
 def archived(conn: psycopg.Connection) -> tuple[tuple[date, date], ...]:

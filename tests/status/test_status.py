@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import psycopg
 import pytest
 
 from dbt_like_sql.project import load_project
+from platform_core.clock import utc_now
 from platform_core.settings import Settings
 from platform_core.status.contracts import OpenDate
 from platform_core.status.service import read_status
@@ -200,3 +201,60 @@ def test_the_command_imports_nothing_heavy() -> None:
         subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
     )
     assert not loaded & {"dagster", "great_expectations", "pandas", "sqlglot", "sqlalchemy", "alembic"}
+
+
+RESULT = """
+insert into bi.data_quality_checks (
+    tenant_id, model, check_name, date, severity, status, failed_row_count, sample_failed_rows, run_id, metadata,
+    executed_at
+)
+values (%s, %s, 'ideal_cycle_is_known', %s, 'warning', %s, 1, %s, %s, %s, %s)
+"""
+
+
+def _result(
+    warehouse: Warehouse, tenant: Tenant, run_id: str, day: int | None, *, first: int, last: int, hour: int
+) -> None:
+    """What a run of a check over some days of May stores: a warning of one day, or that nothing was broken."""
+    looked_at = {"first_date": f"2026-05-{first}", "last_date": f"2026-05-{last}"}
+    sample = [{"line_code": "L01", "product_code": "P9", "total_qty": 5}] if day else []
+    values = [
+        tenant.id,
+        FACT,
+        date(2026, 5, day) if day else None,
+        "warning" if day else "pass",
+        json.dumps(sample),
+        run_id,
+        json.dumps(looked_at),
+        datetime(2026, 5, 20, hour, tzinfo=UTC),
+    ]
+    with transaction(warehouse) as conn:
+        conn.execute(RESULT, values)
+
+
+def test_a_warning_stands_with_what_it_is_about_until_the_check_passes_on_its_date(
+    filled: Warehouse, tenant: Tenant, other_tenant: Tenant, settings: Settings
+) -> None:
+    for day in (17, 18):
+        _result(filled, tenant, "first", day, first=17, last=18, hour=7)
+    _result(filled, other_tenant, "first", 18, first=17, last=18, hour=7)
+    (other, own) = sorted(read_status(filled, now=NOW).warnings, key=lambda each: each.dates)
+    assert (own.tenant, own.name) == ("default", "ideal_cycle_is_known")
+    assert (own.dates, own.newest_date) == (2, date(2026, 5, 18))
+    assert (other.tenant, other.dates) == ("other", 1)
+    _result(filled, tenant, "second", None, first=18, last=20, hour=8)
+    (own,) = read_status(filled, now=NOW, tenant="default").warnings
+    assert (own.dates, own.newest_date) == (1, date(2026, 5, 17))
+    _result(filled, tenant, "third", None, first=1, last=20, hour=9)
+    assert read_status(filled, now=NOW, tenant="default").warnings == ()
+
+
+def test_a_warning_names_the_line_and_product_that_it_is_about(
+    warehouse: Warehouse, tenant: Tenant, settings: Settings
+) -> None:
+    yesterday = utc_now().date() - timedelta(days=1)
+    sample = json.dumps([{"line_code": "L01", "product_code": "P9"}, {"line_code": "L02", "product_code": "P9"}])
+    values = [tenant.id, FACT, yesterday, "warning", sample, "a run", "{}", utc_now()]
+    with transaction(warehouse) as conn:
+        conn.execute(RESULT, values)
+    assert f"{FACT} default: ideal_cycle_is_known on {yesterday} (L01 P9, L02 P9)" in run(settings)
