@@ -98,7 +98,7 @@ class Status:
     feeds: tuple[Feed, ...]
     """Of the models that are to be fresh; a tenant that never had rows there is not among them."""
     warnings: tuple[CheckWarning, ...]
-    """Of the last 30 days, the newest first."""
+    """Of the 30 days up to a tenant's newest rows, the newest first."""
     rejected: Mapping[str, int]
     """Rows that could not be used and are still open, by record type."""
     archived: tuple[tuple[date, date], ...]

@@ -13,7 +13,6 @@ from platform_core.warehouse.connection import Warehouse, transaction
 from platform_core.warehouse.errors import MigrationError
 
 _FAILED_RUNS_OF = timedelta(days=7)
-_WARNINGS_OF = timedelta(days=30)
 
 
 def read_status(warehouse: Warehouse, *, now: datetime, tenant: str | None = None) -> Status:
@@ -32,7 +31,7 @@ def read_status(warehouse: Warehouse, *, now: datetime, tenant: str | None = Non
             dirty=tuple(OpenDate(**row) for row in store.dirty(conn, ids, now)),
             failed=tuple(OpenDate(**row) for row in store.failed(conn, ids)),
             feeds=feeds,
-            warnings=tuple(CheckWarning(**row) for row in store.warnings(conn, ids, (now - _WARNINGS_OF).date())),
+            warnings=tuple(CheckWarning(**row) for row in store.warnings(conn, ids, now.date())),
             rejected=rejected,
             archived=store.archived(conn),
             failed_runs=tuple(FailedRun(**row) for row in store.failed_runs(conn, now - _FAILED_RUNS_OF)),

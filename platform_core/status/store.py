@@ -81,8 +81,11 @@ select tenant.slug as tenant, found.model, found.check_name as name, count(disti
     (array_agg(found.sample_failed_rows order by found.date desc, found.executed_at desc))[1] as sample
 from bi.data_quality_checks as found
 join core.tenants as tenant on tenant.id = found.tenant_id
-where found.tenant_id = any(%(tenants)s) and found.status = 'warning' and found.date > %(since)s
-    and found.executed_at > %(since)s
+cross join lateral (
+    select coalesce(max(date), %(today)s) as date from core.partition_state
+    where tenant_id = found.tenant_id and rows > 0 and date <= %(today)s
+) as newest
+where found.tenant_id = any(%(tenants)s) and found.status = 'warning' and found.date > newest.date - 30
     and not exists (
         select from bi.data_quality_checks as later
         where later.tenant_id = found.tenant_id and later.model = found.model
@@ -149,9 +152,9 @@ def rejected(conn: psycopg.Connection, tenants: Sequence[UUID]) -> dict[str, int
     return dict(conn.execute(REJECTED, {"tenants": list(tenants)}).fetchall())
 
 
-def warnings(conn: psycopg.Connection, tenants: Sequence[UUID], since: date) -> list[dict[str, Any]]:
-    """Checks that warn of dates since then and have not passed on them later, with rows of the newest date."""
-    return _dicts(conn, WARNINGS.encode(), {"tenants": list(tenants), "since": since})
+def warnings(conn: psycopg.Connection, tenants: Sequence[UUID], today: date) -> list[dict[str, Any]]:
+    """Checks that warn of the 30 days up to a tenant's newest rows and have not passed on them later."""
+    return _dicts(conn, WARNINGS.encode(), {"tenants": list(tenants), "today": today})
 
 
 def archived(conn: psycopg.Connection) -> tuple[tuple[date, date], ...]:

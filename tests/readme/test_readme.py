@@ -86,9 +86,10 @@ def _says(*parts: str) -> Callable[[str], bool]:
 SHOWN: dict[str, list[Callable[[str], object]]] = {
     "make demo": [_says("OEE of", "mes work_order")],
     "takt status --tenant alpha --json": [lambda shown: json.loads(shown)["models"]],
+    "takt status --tenant myplant": [_says("Warnings, ", "ideal_cycle_time", "L01")],
     "takt doctor": [_says("Nothing is broken.", "embedded"), _says("Nothing is broken.", "existing")],
     "takt trace": [_says("<- core.erp_mes_data", " line ")],
-    'takt psql --tenant alpha --role api -- -c "select date, line_code, oee ': [_has_values("oee")],
+    'takt psql --tenant alpha --role api -- -c "select date, line_code, round(oee': [_has_values("oee")],
     "takt psql --tenant myplant": [_has_values("oee")],
     "takt archive seal": [_says("2026-03 is sealed: ")],
     "takt archive list": [_says("2026-03  sealed")],
