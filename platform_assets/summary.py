@@ -22,6 +22,8 @@ class StepDone:
     failed: int
     """How many (tenant, date)s kept their last good version."""
     error: str | None = None
+    dates: DateRange | None = None
+    """Those of the run; None for one without dates."""
 
 
 Progress = Callable[[StepDone], None]
@@ -116,7 +118,7 @@ class Gatherer:
         self._done += 1
         if self._progress:
             broken = len(self._broken.get(asset, []))
-            self._progress(StepDone(asset, self._done, self._total, self.rows.get(asset, 0), broken, error))
+            self._progress(StepDone(asset, self._done, self._total, self.rows.get(asset, 0), broken, error, self._dates))
 
 
 def _relation(step_key: str | None) -> str:

@@ -79,7 +79,8 @@ def as_dict(summary: "RunSummary") -> dict[str, Any]:
 
 def _line(step: "StepDone") -> None:
     outcome = step.error or (f"{step.rows} rows" + (f", {step.failed} dates held back" if step.failed else ""))
-    typer.echo(f"[{step.done}/{step.total}] {step.asset}: {outcome}", err=True)
+    dates = f"{step.dates} " if step.dates else ""
+    typer.echo(f"{dates}[{step.done}/{step.total}] {step.asset}: {outcome}", err=True)
 
 
 def _print(summary: "RunSummary") -> None:
