@@ -189,6 +189,8 @@ def _load_lines(load: "LoadedSource") -> list[str]:
         f"{short(load.name)} ({load.mapping}): {result.outcomes.rows_read:,} rows: {said or 'nothing to land'}"
         f"{f' ({reasons})' if reasons else ''}{left_out}."
     ]
+    if first := result.request.first_arrived_at:
+        lines.append(f"  Read before on {first:%Y-%m-%d %H:%M} UTC; nothing of it counts as newer.")
     lines += [f"  {warning}" for warning in result.warnings[:_WARNINGS_SHOWN]]
     if len(result.warnings) > _WARNINGS_SHOWN:
         lines.append(f"  and {len(result.warnings) - _WARNINGS_SHOWN} more warnings, with the load in core.load.")

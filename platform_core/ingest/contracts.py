@@ -75,6 +75,10 @@ class LoadRequest:
     """Names of a delimited file's columns, kept with rejected lines so that they can be read again."""
     arrived_at: datetime | None = None
     """When the rows came; rejected ones keep it, since they count as having come then also when they land later."""
+    file_digest: str | None = None
+    """What tells the file, sheet or member read from any other; None where there is no file."""
+    first_arrived_at: datetime | None = None
+    """When the same file came first, if it was read before: its rows without a version count as having come then."""
 
 
 @dataclass

@@ -16,6 +16,7 @@ from platform_core.ingest.records import Batch
 from platform_core.ingest.redate import BY_TIME, Redater
 from platform_core.ingest.store import calendar, records
 from platform_core.ingest.store.records import Arrival, Scope, Settled
+from platform_core.ingest.versions import Repeated
 from platform_core.warehouse.connection import Warehouse
 from platform_core.warehouse.dirty import mark_dirty
 from platform_core.warehouse.maintenance import ensure_partitions
@@ -41,7 +42,8 @@ class DatedLander:
     ) -> None:
         self._warehouse, self._session, self._project = warehouse, session, project
         self._scope = Scope(request.tenant_id, request.record_type, request.source_system)
-        self._arrival = Arrival(now, load_id)
+        first = request.first_arrived_at
+        self._arrival = Arrival(now, load_id, None if first is None else records.microseconds(first))
         self._first_date, self._fingerprint = first_date, fingerprint
         self._calendar_moved = False
         self._first_batch = True
@@ -108,7 +110,10 @@ class DatedLander:
         lines: dict[int, str] = {}
         for key, places in batch.repeated.items():
             rows = [(batch.versions[place], batch.hashes[place]) for place in places]
-            for place, verdict in zip(places, versions.settle(known.get(key), rows, arrival), strict=True):
+            first = self._arrival.first_arrival
+            again = None if first is None else Repeated(first, [batch.numbers[place] for place in places])
+            verdicts = versions.settle(known.get(key), rows, arrival, repeated=again)
+            for place, verdict in zip(places, verdicts, strict=True):
                 lines[place] = f"\t{verdict.outcome}\t{verdict.version}\t{'t' if verdict.last else 'f'}\n"
         return lines
 

@@ -24,7 +24,7 @@ from platform_core.ingest.store import master as store
 from platform_core.ingest.store import records
 from platform_core.ingest.store.master import Fresh
 from platform_core.ingest.store.records import Scope
-from platform_core.ingest.versions import Known
+from platform_core.ingest.versions import Known, Repeated
 from platform_core.settings import Settings
 from platform_core.warehouse.connection import Warehouse
 from platform_core.warehouse.dirty import UNDATED, mark_dirty
@@ -82,10 +82,14 @@ class MasterLander:
             old = stored.get(key)
             places = batch.repeated.get(key, [first])
             rows = [(batch.versions[place], batch.hashes[place]) for place in places]
-            known = None if old is None else Known(old.source_version, old.content_hash)
-            for place, verdict in zip(
-                places, versions.settle(known, rows, records.microseconds(self._now)), strict=True
-            ):
+            known = None if old is None else Known(old.source_version, old.content_hash, source_row=old.source_row)
+            first_arrival = request.first_arrived_at
+            again = None
+            if first_arrival is not None:
+                numbers = [batch.numbers[place] for place in places]
+                again = Repeated(records.microseconds(first_arrival), numbers)
+            verdicts = versions.settle(known, rows, records.microseconds(self._now), repeated=again)
+            for place, verdict in zip(places, verdicts, strict=True):
                 setattr(outcomes, verdict.outcome, getattr(outcomes, verdict.outcome) + 1)
                 if verdict.last:
                     one = Fresh(key, verdict.version, batch.texts[place], batch.hashes[place], batch.numbers[place])

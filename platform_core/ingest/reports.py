@@ -111,6 +111,7 @@ def as_json(report: IngestReport) -> dict[str, Any]:
                 "rows_read": load.result.outcomes.rows_read,
                 **asdict(load.result.outcomes),
                 "left_out": load.left_out,
+                "read_before": None if (first := load.result.request.first_arrived_at) is None else first.isoformat(),
                 "rejected_by_code": dict(load.result.rejected_by_code),
                 "dates": [day.isoformat() for day in load.result.dates],
                 "warnings": list(load.result.warnings),

@@ -52,6 +52,8 @@ class Ingest:
     now: datetime
     strict: bool = False
     watcher: Watcher = NOBODY
+    knows_files: bool = True
+    """Whether a file that was read before counts as having come then; else everything in it comes now."""
 
     def load(self, chosen: Chosen, *, name: str | None = None) -> LoadedSource:
         """Land one table."""
@@ -67,8 +69,16 @@ class Ingest:
             strict=self.strict,
             columns=tuple(reader.headers()) if isinstance(reader, DelimitedReader) else None,
         )
+        # What comes from elsewhere than a file can bring an older state again and mean it.
+        digest = getattr(reader, "digest", None) if self.knows_files and source != STANDARD_INPUT else None
+        if digest is not None:
+            request = self._known_again(replace(request, file_digest=digest()))
         rows = mapped(reader, mapping, self.tenant)
         return LoadedSource(source, mapping.name, self.land(request, rows), reader.left_out)
+
+    def _known_again(self, request: LoadRequest) -> LoadRequest:
+        with transaction(self.warehouse, read_only=True) as conn:
+            return replace(request, first_arrived_at=load_store.first_arrival(conn, request))
 
     def land(
         self,

@@ -3,6 +3,7 @@
 import csv
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
@@ -94,7 +95,8 @@ def accept_cycle_times(ingest: Ingest, path: Path) -> IngestReport:
             f"There is no file of suggestions at {path}.",
             hint="Run `takt suggest cycle-times` first, look through the file, then accept it.",
         )
-    report = ingest_files(ingest, [path], mapping=_MAPPING)
+    # Accepting an older list once more is a decision of now.
+    report = ingest_files(replace(ingest, knows_files=False), [path], mapping=_MAPPING)
     if not report.failed:
         _keep(accepted_file(ingest.settings, ingest.tenant.slug), _read_csv(path))
     return report

@@ -103,6 +103,7 @@ def test_the_warehouse_shows_the_truth_and_the_same_files_again_change_nothing(
         outcomes = vars(again[path].outcomes)
         assert {name: outcomes[name] for name in expected} == expected, path
         assert not again[path].dates, path
+    assert sum(result.outcomes.landed + result.outcomes.corrected for result in again.values()) == 0
     build_dirty(plants.warehouse)
     assert snapshot(plants.warehouse) == before
     rejects = query(

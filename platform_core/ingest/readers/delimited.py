@@ -64,6 +64,10 @@ class DelimitedReader:
     def name(self) -> str:
         return self._source.name
 
+    def digest(self) -> str:
+        """What tells this file, read in this way, from any other."""
+        return self._source.digest(self._options.model_dump_json(exclude={"expected"}))
+
     def rows(self) -> Iterator[SourceRow | Rejection]:
         """The rows from the line after the header on."""
         self.left_out = 0

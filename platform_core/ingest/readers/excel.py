@@ -120,6 +120,10 @@ class SheetReader:
         """The file and the sheet."""
         return f"{self._source.name} [{self.sheet}]"
 
+    def digest(self) -> str:
+        """What tells this sheet, read in this way, from any other."""
+        return self._source.digest(self.sheet, self._options.model_dump_json(exclude={"expected"}))
+
     def headers(self) -> list[str]:
         """The names of the columns."""
         if self._names is None:

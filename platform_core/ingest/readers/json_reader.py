@@ -97,6 +97,10 @@ class JsonLinesReader:
     def name(self) -> str:
         return self._source.name
 
+    def digest(self) -> str:
+        """What tells this file, read in this way, from any other."""
+        return self._source.digest(self._options.model_dump_json(exclude={"expected"}))
+
     def headers(self) -> list[str]:
         """The keys of the first record that can be read."""
         return first_keys(self.rows())
@@ -147,6 +151,10 @@ class JsonReader:
     @property
     def name(self) -> str:
         return self._source.name
+
+    def digest(self) -> str:
+        """What tells this file, read in this way, from any other."""
+        return self._source.digest(self._options.model_dump_json(exclude={"expected"}))
 
     def headers(self) -> list[str]:
         """The keys of the first record that can be read."""

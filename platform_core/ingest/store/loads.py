@@ -14,9 +14,12 @@ from platform_core.ingest.contracts import LoadRequest, Outcomes
 # that is `running` and not locked belongs to a process that is gone.
 HOLD: Final = "select pg_advisory_lock(hashtextextended('takt.load/' || %(load_id)s, 0))"
 BEGIN: Final = """
-insert into core.load (id, tenant_id, source_system, record_type, source_name, mapping_name, mapping_digest, retry_of)
+insert into core.load (
+    id, tenant_id, source_system, record_type, source_name, mapping_name, mapping_digest, retry_of, file_digest,
+    arrived_at
+)
 values (%(load_id)s, %(tenant_id)s, %(source_system)s, %(record_type)s, %(source_name)s, %(mapping_name)s,
-    %(mapping_digest)s, %(retry_of)s)
+    %(mapping_digest)s, %(retry_of)s, %(file_digest)s, %(arrived_at)s)
 """
 COUNT: Final = """
 update core.load set
@@ -56,6 +59,12 @@ select exists (
     where tenant_id = %(tenant_id)s and source_name = %(source_name)s and record_type = %(record_type)s
         and mapping_digest = %(mapping_digest)s and status = 'succeeded'
 )
+"""
+# load_file_digest_idx
+FIRST_ARRIVAL: Final = """
+select min(arrived_at) from core.load
+where tenant_id = %(tenant_id)s and file_digest = %(file_digest)s and mapping_name = %(mapping_name)s
+    and mapping_digest = %(mapping_digest)s and status = 'succeeded'
 """
 ROWS_OF_LAST: Final = """
 select rows_read from core.load
@@ -104,6 +113,12 @@ def has_landed(conn: psycopg.Connection, request: LoadRequest) -> bool:
     """Whether the same source with the same digest was loaded before, and ended well."""
     row = conn.execute(HAS_LANDED, asdict(request)).fetchone()
     return bool(row and row[0])
+
+
+def first_arrival(conn: psycopg.Connection, request: LoadRequest) -> datetime | None:
+    """When the same file came first by the same mapping and landed; None when it never did."""
+    row = conn.execute(FIRST_ARRIVAL, asdict(request)).fetchone()
+    return None if row is None else row[0]
 
 
 def rows_of_last(conn: psycopg.Connection, *, tenant: UUID, source_name: str, since: datetime) -> int:

@@ -10,7 +10,7 @@ from psycopg import sql
 
 LOCK: Final = "select pg_advisory_xact_lock(hashtextextended(%(name)s, 0))"
 KNOWN: Final = """
-select source_pk, source_version, content_hash, raw_data
+select source_pk, source_version, content_hash, raw_data, source_row
 from core.master_record
 where tenant_id = %(tenant)s and record_type = %(record_type)s and source_pk = any(%(keys)s)
 """
@@ -50,6 +50,7 @@ class Master(NamedTuple):
     source_version: int
     content_hash: bytes
     raw_data: dict[str, Any]
+    source_row: int
 
 
 class Fresh(NamedTuple):
@@ -70,7 +71,7 @@ def lock(conn: psycopg.Connection, tenant: UUID, record_type: str) -> None:
 def known(conn: psycopg.Connection, tenant: UUID, record_type: str, keys: Sequence[str]) -> dict[str, Master]:
     """What is stored under these keys."""
     values = {"tenant": tenant, "record_type": record_type, "keys": list(keys)}
-    rows: Iterable[tuple[str, int, bytes, dict[str, Any]]] = conn.execute(KNOWN, values)
+    rows: Iterable[tuple[str, int, bytes, dict[str, Any], int]] = conn.execute(KNOWN, values)
     return {key: Master(*rest) for key, *rest in rows}
 
 

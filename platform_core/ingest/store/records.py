@@ -49,8 +49,10 @@ with compared as (
         known.source_version as known_version,
         known.content_hash as known_hash,
         known.business_date as known_date,
+        known.source_row as known_row,
         coalesce(
-            incoming.settled_version, incoming.source_version, greatest(%(arrival)s, known.source_version)
+            incoming.settled_version, incoming.source_version, %(first_arrival)s::bigint,
+            greatest(%(arrival)s, known.source_version)
         ) as version
     from takt_incoming as incoming
     left join core.record_identity as known
@@ -65,19 +67,21 @@ judged as (
             case
                 when not compared.is_known then 'landed'
                 when compared.source_version is null and compared.content_hash = compared.known_hash then 'unchanged'
-                when compared.source_version is null then 'corrected'
-                when compared.source_version > compared.known_version then 'corrected'
-                when compared.source_version = compared.known_version and compared.content_hash = compared.known_hash
+                when compared.source_version is null and %(first_arrival)s::bigint is null then 'corrected'
+                when compared.version > compared.known_version then 'corrected'
+                when compared.version = compared.known_version and compared.content_hash = compared.known_hash
                     then 'unchanged'
                 when exists (
                     select from core.erp_mes_data as stored
                     where stored.tenant_id = %(tenant)s and stored.record_type = %(record_type)s
                         and stored.source_system = %(source_system)s and stored.source_pk = compared.source_pk
                         and stored.business_date = compared.business_date
-                        and stored.source_version = compared.source_version
+                        and stored.source_version = compared.version
                         and stored.content_hash = compared.content_hash
                 ) then 'unchanged'
-                when compared.source_version = compared.known_version then 'corrected'
+                when compared.source_version is null and compared.version = compared.known_version
+                    and compared.source_row < compared.known_row then 'outdated'
+                when compared.version = compared.known_version then 'corrected'
                 else 'outdated'
             end
         ) as outcome
@@ -147,7 +151,7 @@ from counted
 
 # record_identity_pkey
 KNOWN: Final = """
-select source_pk, source_version, content_hash
+select source_pk, source_version, content_hash, source_row
 from core.record_identity
 where tenant_id = %(tenant)s and record_type = %(record_type)s and source_system = %(source_system)s
     and source_pk = any(%(keys)s)
@@ -170,10 +174,14 @@ class Scope(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """What every row of a load shares: when it came, and with which load."""
+    """What every row of a load shares: when it came, with which load, and when its file came first if that was before.
+
+    The last is in microseconds, the version of a row whose source gives none.
+    """
 
     received_at: datetime
     load_id: UUID
+    first_arrival: int | None = None
 
 
 class Settled(NamedTuple):
@@ -235,5 +243,7 @@ def known(conn: psycopg.Connection, scope: Scope, keys: Sequence[str]) -> dict[s
     rows: Iterable[tuple[str, int, bytes]] = conn.execute(STORED, values)
     for key, version, content_hash in rows:
         stored.setdefault(key, set()).add((version, content_hash))
-    rows = conn.execute(KNOWN, values)
-    return {key: Known(version, hashed, frozenset(stored.get(key, ()))) for key, version, hashed in rows}
+    current: Iterable[tuple[str, int, bytes, int]] = conn.execute(KNOWN, values)
+    return {
+        key: Known(version, hashed, frozenset(stored.get(key, ())), number) for key, version, hashed, number in current
+    }

@@ -278,7 +278,7 @@ def _columns(request: LoadRequest, rejections: Sequence[Rejection]) -> dict[str,
         "texts": [_storable(one.text) for one in rejections],
         "keys": [_storable(one.source_pk) for one in rejections],
         "versions": [one.source_version for one in rejections],
-        "arrived_at": request.arrived_at,
+        "arrived_at": request.first_arrived_at or request.arrived_at,
     }
 
 
