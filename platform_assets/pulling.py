@@ -40,14 +40,31 @@ class Pull:
         return {name: count for name, count in asdict(self.outcomes).items() if count}
 
 
+_away: dict[str, dict[str, str]] = {}
+
+
+def servers_away(run_id: str) -> dict[str, str]:
+    """Servers that did not answer after all retries in this run, with the reason; those of other runs are forgotten."""
+    if run_id not in _away:
+        _away.clear()
+    return _away.setdefault(run_id, {})
+
+
 def pull_sources(
-    warehouse: WarehouseAccess, project: Project, record_type: str, *, dates: tuple[date, date] | None = None
+    warehouse: WarehouseAccess,
+    project: Project,
+    record_type: str,
+    *,
+    dates: tuple[date, date] | None = None,
+    away: dict[str, str] | None = None,
 ) -> Pull:
     """Pull every tenant's sources of the record type, each from where its last pull ended.
 
     With `dates`, the first and the last, a source that can be asked for dates gives those instead.
-    A source that fails does not keep the others from being asked. Raises WarehouseError.
+    A source that fails does not keep the others from being asked, except those at a server that is `away`: they fail
+    at once with its reason, so that a run waits for a dead server once. Raises WarehouseError.
     """
+    away = {} if away is None else away
     with transaction(warehouse.open(), read_only=True) as conn:
         tenants = list_tenants(conn)
     asked, outcomes = 0, list[Outcomes]()
@@ -55,13 +72,12 @@ def pull_sources(
     for tenant in tenants:
         for source in _sources(warehouse, tenant, record_type, failures):
             asked += 1
-            name = source.name
             try:
-                outcomes.append(_pull(warehouse, project, tenant, name, dates if source.has_dates else None))
+                outcomes.append(_pull(warehouse, project, tenant, source, dates if source.has_dates else None, away))
             except WarehouseError:
                 raise
             except TaktError as error:
-                failures.append(SourceFailure(tenant.slug, name, str(error)))
+                failures.append(SourceFailure(tenant.slug, source.name, str(error)))
     return Pull(asked, _sum(outcomes), tuple(failures))
 
 
@@ -83,12 +99,27 @@ def _sources(
 
 
 def _pull(
-    warehouse: WarehouseAccess, project: Project, tenant: Tenant, name: str, dates: tuple[date, date] | None
+    warehouse: WarehouseAccess,
+    project: Project,
+    tenant: Tenant,
+    source: "Source",
+    dates: tuple[date, date] | None,
+    away: dict[str, str],
 ) -> Outcomes:
+    from platform_core.ingest.readers import SourceUnavailableError
     from platform_core.ingest.service import Ingest, ingest_source
+    from platform_core.ingest.sources import server_of
 
+    server = server_of(source)
+    if server is not None and server in away:
+        raise SourceUnavailableError(away[server])
     ingest = Ingest(warehouse.open(), warehouse.settings, project, tenant, warehouse.now())
-    return ingest_source(ingest, name, dates=dates).outcomes
+    try:
+        return ingest_source(ingest, source.name, dates=dates).outcomes
+    except SourceUnavailableError as error:
+        if server is not None and error.server_is_away:
+            away[server] = str(error)
+        raise
 
 
 def _sum(many: list[Outcomes]) -> Outcomes:

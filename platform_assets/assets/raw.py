@@ -14,7 +14,7 @@ from platform_assets import store
 from platform_assets.jobs import MASTER_GROUP, RAW_GROUP
 from platform_assets.metadata import raw_key, raw_metadata
 from platform_assets.partitions import dates_of, last_partition
-from platform_assets.pulling import Pull, pull_sources
+from platform_assets.pulling import Pull, pull_sources, servers_away
 from platform_assets.resources import WarehouseResource
 from platform_core.ingest.record_types import RECORD_TYPES, RecordType, staging_model
 from platform_core.warehouse.connection import transaction
@@ -58,7 +58,7 @@ def _raw_asset(
     def land(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
         dates = dates_of(context) if partitions else None
         chosen = _chosen(context, dates, last_partition(partitions)) if partitions and dates else None
-        pull = pull_sources(warehouse, project, kind.name, dates=chosen)
+        pull = pull_sources(warehouse, project, kind.name, dates=chosen, away=servers_away(context.run.run_id))
         for failure in pull.failures:
             context.log.error("Source %s of %s: %s", failure.source, failure.tenant, failure.reason)
         return dg.MaterializeResult(

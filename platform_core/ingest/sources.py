@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from pydantic import Field, TypeAdapter
 
@@ -182,6 +183,21 @@ def _files_at(where: Path) -> list[Path]:
     else:
         found = Path(where.anchor or ".").glob(str(where.relative_to(where.anchor) if where.anchor else where))
     return [path for path in found if path.is_file() and not path.name.startswith((".", "~$"))]
+
+
+def server_of(source: Source) -> str | None:
+    """The server that a source asks, as host and port, to tell whether two ask the same one; None for files.
+
+    Raises SourceConfigError when its address names an unset environment variable.
+    """
+    if isinstance(source.options, FileOptions) or not source.options.url:
+        return None
+    address = filled_in(source.options.url)
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # a password that is no part of an address; the database's own parser may take it
+        return None
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else None
 
 
 def base_url(source: Source) -> str | None:

@@ -34,3 +34,8 @@ class SourceUnavailableError(ReaderError):
 
     code = "ERR_INGEST_SOURCE_UNAVAILABLE"
     http_status = 502
+
+    def __init__(self, message: str, *, hint: str | None = None, server_is_away: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.server_is_away = server_is_away
+        """Whether nothing of that server answers, so that there is no use in asking it for anything else now."""

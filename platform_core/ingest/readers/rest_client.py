@@ -16,6 +16,8 @@ from platform_core.ingest.readers.options import ApiKey, Basic, RestOptions
 from platform_core.ingest.readers.secrets import filled_in
 
 _TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
+_AWAY = frozenset({502, 503, 504})
+"""What a gateway answers in the place of a server that is away."""
 _LONGEST_BACKOFF = 60.0
 
 
@@ -69,23 +71,24 @@ class RestClient:
     def get(self, url: str, params: dict[str, str]) -> Answer:
         """The answer to a GET; raises SourceUnavailableError when it fails for good."""
         self._stay_at_home(url)
-        failure = ""
+        failure, away = "", False
         for attempt in range(self._options.retries + 1):
             try:
                 response = self._client.get(httpx.URL(url).copy_merge_params({**params, **self._query}))
             except httpx.TransportError as error:
-                failure = f"{type(error).__name__}"
+                failure, away = f"{type(error).__name__}", True
                 wait = self._backoff(attempt)
             else:
                 if response.status_code not in _TRY_AGAIN:
                     return self._answer(response, url)
-                failure = f"status {response.status_code}"
+                failure, away = f"status {response.status_code}", response.status_code in _AWAY
                 wait = self._wait(response, attempt, url)
             if attempt < self._options.retries:
                 self._sleep(wait)
         raise SourceUnavailableError(
             f"{_shown(url)} failed {self._options.retries + 1} times, the last time with {failure}.",
             hint="Nothing was lost: the next pull goes on from the same place.",
+            server_is_away=away,
         )
 
     def _answer(self, response: httpx.Response, url: str) -> Answer:

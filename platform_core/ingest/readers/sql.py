@@ -12,7 +12,7 @@ import sqlalchemy as sa
 import sqlglot
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
@@ -81,7 +81,10 @@ class SqlReader:
                     else:
                         yield SourceRow(number, fields, text)
         except SQLAlchemyError as error:
-            raise SourceUnavailableError(f"{self.name} cannot be read: {_said(error, self._url)}.") from error
+            # Without a statement it is the connection that failed.
+            away = isinstance(error, OperationalError) and error.statement is None
+            message = f"{self.name} cannot be read: {_said(error, self._url)}."
+            raise SourceUnavailableError(message, server_is_away=away) from error
         finally:
             engine.dispose()
 
