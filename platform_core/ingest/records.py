@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from platform_core.ingest.contracts import MappedRecord, Payload, Rejection
 from platform_core.ingest.production_date import Calendar, Doubt
 from platform_core.ingest.record_types import RecordType, stored_key
+from platform_core.ingest.repeats import Repeats
 from platform_core.ingest.validation import MAX_TEXT, InvalidRecord, Validator
 
 MAX_KEY = 800
@@ -71,7 +72,10 @@ class Prepared(NamedTuple):
 
 
 class Preparer:
-    """Makes Prepared records of one record type; `doubts` counts what was doubtful about dates, by shift and line."""
+    """Makes Prepared records of one record type; `doubts` counts what was doubtful about dates, by shift and line.
+
+    `repeats` counts the records that others of the same load replace.
+    """
 
     def __init__(self, kind: RecordType, calendar: Calendar, *, first_date: date, now: datetime) -> None:
         self._kind = kind
@@ -84,6 +88,7 @@ class Preparer:
         self._past_fields = tuple(_PAST_FIELDS & kind.fields.keys())
         self._known_bounds: dict[ZoneInfo, tuple[date, date, date]] = {}
         self.doubts: dict[tuple[Doubt, str | None, str | None], int] = {}
+        self.repeats = Repeats()
 
     def prepare(self, source_pk: str, payload: Payload, given: date | None = None) -> Prepared:
         """Check and date a payload; `given` is the business date that the mapping names. Raises InvalidRecord."""
@@ -158,9 +163,9 @@ class Preparer:
         return key if key and len(key) <= MAX_KEY and key.isprintable() else None
 
     def warnings(self) -> list[str]:
-        """One sentence for each kind of doubt, the most frequent first."""
+        """What the load lost to rows of the same key, then one sentence for each kind of doubt, most frequent first."""
         ranked = sorted(self.doubts.items(), key=lambda item: (-item[1], str(item[0])))
-        return [_sentence(*doubt, count) for doubt, count in ranked]
+        return self.repeats.warnings() + [_sentence(*doubt, count) for doubt, count in ranked]
 
 
 _PAST_FIELDS = frozenset({"end_time", "delivered_date", "end_timestamp"})
@@ -195,9 +200,11 @@ def batches(items: Iterable[MappedRecord | Rejection], preparer: Preparer, *, si
             except InvalidRecord as verdict:
                 batch.rejections.append(_rejection(item, verdict, preparer.key_of(item)))
         if len(batch.lines) + len(batch.rejections) >= size:
+            preparer.repeats.look(batch)
             yield batch
             batch = Batch()
     if batch.rows:
+        preparer.repeats.look(batch)
         yield batch
 
 

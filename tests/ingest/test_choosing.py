@@ -3,16 +3,20 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from platform_cli.main import app
 from platform_core.ingest.contracts import MappedRecord, SourceRow
 from platform_core.ingest.mapping import compile_mapping, load_mapping, reader_options
 from platform_core.ingest.mapping.catalogue import SHIPPED
 from platform_core.ingest.readers import FileOptions, open_reader
+from platform_core.ingest.records import Batch
+from platform_core.ingest.repeats import Repeats
 from platform_core.ingest.service import Ingest, ingest_files
 from platform_core.settings import Settings
 from platform_core.tenants.contracts import Tenant
 from platform_core.warehouse.connection import Warehouse
-from tests.ingest.landing_help import NOW, counts, current, project
+from tests.ingest.landing_help import NOW, counts, current, load, project, rows, work_order
 
 ORDERS = """\
 작업번호;생산일자;라인;품번;근무조;생산수량;양품수량;불량수량;시작시간;종료시간
@@ -23,7 +27,10 @@ K3;2026-03-09;L1;P1;주간;500;500;0;12:00;16:00
 
 
 @pytest.fixture
-def ingest(warehouse: Warehouse, settings: Settings, tenant: Tenant) -> Ingest:
+def ingest(warehouse: Warehouse, settings: Settings, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> Ingest:
+    monkeypatch.setenv("TAKT_HOME", str(settings.home))
+    monkeypatch.setenv("TAKT_DATABASE_URL", str(settings.database_url))
+    monkeypatch.setenv("TAKT_API_DATABASE_URL", str(settings.api_database_url))
     return Ingest(warehouse, settings, project(), tenant, NOW)
 
 
@@ -63,3 +70,41 @@ def test_an_mes_export_joins_times_of_day_with_the_production_date(
     assert isinstance(record, MappedRecord)
     assert (record.payload["start_time"], record.payload["end_time"]) == expected
     assert str(record.business_date) == "2026-03-09"
+
+
+REPORT = "생산일자,라인,품번,근무조,생산수량,양품수량,불량수량\n"
+
+
+def test_rows_that_replace_one_another_are_counted_shown_and_kept_with_the_load(ingest: Ingest, tmp_path: Path) -> None:
+    lines = [f"2026-03-09,L1,P1,주간,{total},{total},0\n" for total in (100, 300, 300)]
+    path = write(tmp_path / "report.csv", REPORT + "".join(lines))
+    (landed,) = ingest_files(ingest, [path]).loads
+    (warning,) = [one for one in landed.result.warnings if "the key of another row" in one]
+    assert warning.startswith("1 row has the key of another row of this load and other content; the last one counts.")
+    assert "DR-2026-03-09-L1-P1-day" in warning
+    told = CliRunner().invoke(app, ["ingest", str(path), "--tenant", ingest.tenant.slug])
+    assert warning in told.stdout
+    stored = rows(ingest.warehouse, "select warnings from core.load where source_name = %(name)s", name=str(path))
+    assert [warning in one for (one,) in stored] == [True, True]
+
+
+def test_the_same_row_again_and_versions_of_a_record_are_no_loss(
+    warehouse: Warehouse, settings: Settings, tenant: Tenant
+) -> None:
+    same = load(warehouse, settings, tenant, [work_order(number=n) for n in (1, 2)])
+    newer = [work_order("WO-2", number=n, version=n, total_qty=1390 + n, defect_qty=n) for n in (1, 2)]
+    assert not any("another row" in one for one in (*same.warnings, *load(warehouse, settings, tenant, newer).warnings))
+
+
+def test_rows_of_one_key_are_found_far_apart_in_a_file() -> None:
+    repeats = Repeats()
+    for texts in (["a", "b"], ["c"], ["a", "b", "b"]):
+        batch = Batch()
+        for place, key in enumerate(texts):
+            if batch.places.setdefault(key, place) != place:
+                batch.repeated.setdefault(key, [batch.places[key]]).append(place)
+            batch.versions.append(None)
+            batch.hashes.append(b"same" if key == "b" else f"{key}{len(texts)}".encode())
+        repeats.look(batch)
+    assert repeats.count == 1
+    assert "Such a key: a." in repeats.warnings()[0]
