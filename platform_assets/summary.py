@@ -118,7 +118,9 @@ class Gatherer:
         self._done += 1
         if self._progress:
             broken = len(self._broken.get(asset, []))
-            self._progress(StepDone(asset, self._done, self._total, self.rows.get(asset, 0), broken, error, self._dates))
+            self._progress(
+                StepDone(asset, self._done, self._total, self.rows.get(asset, 0), broken, error, self._dates)
+            )
 
 
 def _relation(step_key: str | None) -> str:
