@@ -23,11 +23,10 @@ from platform_core.ingest.reports import IngestReport
 from platform_core.ingest.service import Ingest, ingest_files
 from platform_core.settings import Settings
 from platform_core.tenants.contracts import Tenant
-from platform_core.tenants.service import create_tenant
 from platform_core.trace.contracts import Trace
 from platform_core.trace.service import trace
 from platform_core.warehouse.connection import Role, Warehouse, transaction
-from platform_core.warehouse.setup import prepare
+from platform_core.warehouse.setup import add_tenant, prepare
 
 if TYPE_CHECKING:
     from platform_assets.summary import Failure, StepDone
@@ -119,7 +118,7 @@ def run_demo(settings: Settings, plan: DemoPlan) -> DemoResult:
     project = load_project()
     manifest: dict[str, Any] = json.loads((files / "manifest.json").read_text(encoding="utf-8"))
     with step(f"Landing {len(manifest['files'])} files: CSV in CP949, JSON lines, Excel") as landing:
-        tenants = _tenants(warehouse, manifest)
+        tenants = _tenants(warehouse, settings, project, manifest)
         _ingest(warehouse, settings, project, tenants, files, manifest, landing)
     with step("Building staging, facts and marts as one Dagster run") as building:
         failures = _build(settings, first, last, building)
@@ -127,12 +126,11 @@ def run_demo(settings: Settings, plan: DemoPlan) -> DemoResult:
     return DemoResult(reports, _trace_worst(warehouse, project, reports[0]), failures)
 
 
-def _tenants(warehouse: Warehouse, manifest: dict[str, Any]) -> dict[str, Tenant]:
-    with transaction(warehouse) as conn:
-        return {
-            entry["slug"]: create_tenant(conn, entry["slug"], entry["display_name"], entry["timezone"])
-            for entry in manifest["tenants"]
-        }
+def _tenants(warehouse: Warehouse, settings: Settings, project: Project, manifest: dict[str, Any]) -> dict[str, Tenant]:
+    return {
+        each["slug"]: add_tenant(warehouse, settings, project, each["slug"], each["display_name"], each["timezone"])
+        for each in manifest["tenants"]
+    }
 
 
 def _ingest(

@@ -11,6 +11,8 @@ from collections.abc import Generator
 import pytest
 
 from platform_cli.demo import step
+from platform_core.settings import Settings
+from platform_core.warehouse.connection import open_warehouse, transaction
 from tests.warehouse.homes import a_home
 
 COMMAND = [sys.executable, "-m", "platform_cli.main", "demo", "--days", "2", "--lines", "1"]
@@ -18,10 +20,15 @@ STEPS = ("Starting PostgreSQL", "Writing the files", "Landing", "Building stagin
 
 
 @pytest.fixture
-def environment() -> Generator[dict[str, str]]:
+def settings() -> Generator[Settings]:
     with a_home() as settings:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("TAKT_", "PG"))}
-        yield inherited | {"TAKT_HOME": str(settings.home), "TERM": "xterm", "COLUMNS": "120"}
+        yield settings
+
+
+@pytest.fixture
+def environment(settings: Settings) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("TAKT_", "PG"))}
+    return inherited | {"TAKT_HOME": str(settings.home), "TERM": "xterm", "COLUMNS": "120"}
 
 
 def on_a_terminal(environment: dict[str, str]) -> str:
@@ -42,7 +49,9 @@ def on_a_terminal(environment: dict[str, str]) -> str:
     return shown.decode()
 
 
-def test_the_demo_shows_bars_on_a_terminal_and_plain_lines_in_a_log(environment: dict[str, str]) -> None:
+def test_the_demo_shows_bars_on_a_terminal_and_plain_lines_in_a_log(
+    settings: Settings, environment: dict[str, str]
+) -> None:
     shown = on_a_terminal(environment)
     files = {(int(done), int(total)) for done, total in re.findall(r"work_orders_\S+.*?(\d+)/(\d+)", shown)}
     assert files, "no bar counts the files"
@@ -56,6 +65,14 @@ def test_the_demo_shows_bars_on_a_terminal_and_plain_lines_in_a_log(environment:
     begun = [line for line in lines if line.endswith(" ...")]
     assert [line.startswith(name) for line, name in zip(begun, STEPS, strict=True)] == [True] * 4
     assert sum(bool(re.fullmatch(r"  done in \d+\.\d s", line)) for line in lines) == 4
+    assert re.search(r" 0 landed \+ 0 corrected \+ ", logged.stderr), "the second demo changed something"
+    with transaction(open_warehouse(settings), read_only=True) as conn:
+        kpis = conn.execute(
+            "select tenant.slug, count(kpi.kpi_code) from core.tenants as tenant "
+            "left join bi.dim_kpi as kpi on kpi.tenant_id = tenant.id group by 1 order by 1"
+        ).fetchall()
+    assert [slug for slug, _ in kpis] == ["alpha", "beta", "default"]
+    assert {count for _, count in kpis} == {4}, "every tenant begins with the shipped KPIs"
 
 
 def test_a_long_step_tells_a_log_now_and_then_that_it_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
