@@ -93,6 +93,9 @@ def test_the_warehouse_shows_the_truth_and_the_same_files_again_change_nothing(
         assert dict(result.rejected_by_code) == file["rejected"], file["path"]
     runs = build_dirty(plants.warehouse)
     assert not [run.failed for run in runs if run.failed]
+    fits = [check for run in runs for check in run.checks if check.check == "time_fits_the_shift"]
+    assert sum(check.total_rows for check in fits) > 0
+    assert all(check.passed for check in fits), "a made-up line ran for longer than its shift lasts"
     assert_shows(plants.warehouse, truth)
     assert not query(plants.warehouse, HOURS_THAT_MISS_THE_DAY)
 

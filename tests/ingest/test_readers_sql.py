@@ -227,6 +227,13 @@ def test_a_password_shows_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.name == "127.0.0.1/erp t"
 
 
+def test_a_database_that_cannot_be_reached_is_away_and_one_that_refuses_a_query_is_not(warehouse: Warehouse) -> None:
+    for url, is_away in (("postgresql://erp:x@127.0.0.1:1/erp", True), (warehouse.owner_url, False)):
+        with pytest.raises(SourceUnavailableError) as caught:
+            rows(reader(url, table="no_such_table"))
+        assert caught.value.server_is_away is is_away
+
+
 def test_text_that_cannot_be_stored_is_a_rejection(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "x.db") as connection:
         connection.execute("create table t (a text)")

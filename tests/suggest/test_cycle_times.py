@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -163,6 +164,17 @@ def test_what_a_person_changed_is_what_lands_and_stays_with_what_was_accepted_be
         {"line_code": "L01", "product_code": "P001", "valid_from": "", "ideal_cycle_sec": "17.5"},
         {"line_code": "L09", "product_code": "P009", "valid_from": "2026-01-01", "ideal_cycle_sec": "7"},
     ]
+
+
+def test_an_older_list_that_is_accepted_again_counts_again(plant: Plant) -> None:
+    path = suggestion_file(plant.settings, plant.tenant.slug)
+    path.parent.mkdir(parents=True)
+    outcomes: list[int] = []
+    for hour, seconds in enumerate((18, 17, 18)):
+        path.write_text(f"line_code,product_code,valid_from,ideal_cycle_sec\nL01,P001,,{seconds}\n")
+        later = replace(plant.ingest, now=NOW + timedelta(hours=hour))
+        outcomes.append(accept_cycle_times(later, path).outcomes.corrected)
+    assert outcomes == [0, 1, 1]
 
 
 def test_a_correction_keeps_the_day_from_which_the_value_holds(plant: Plant) -> None:
