@@ -8,18 +8,21 @@ from typing import Any
 import typer
 
 from platform_core.ingest.errors import NoMappingError
-from platform_core.ingest.guess import Guess, guess_reader
+from platform_core.ingest.guess import LEAST, Guess, guess_reader
 from platform_core.ingest.mapping import MappingError, parse_mapping
 from platform_core.ingest.mapping.catalogue import mapping_folder
 from platform_core.ingest.readers import open_reader
+from platform_core.ingest.record_types import RECORD_TYPES
 from platform_core.settings import Settings
 
 
 def guess_file(settings: Settings, slug: str, path: Path, *, as_json: bool) -> None:
     """Propose a mapping for a file, write it where the tenant's mappings are, and show it."""
     name = re.sub(r"[^\w-]+", "_", path.stem).strip("_") or "proposed"
-    guessed = max((guess_reader(reader, name=name) for reader in open_reader(path)), key=lambda one: one.confidence)
-    if not guessed.proposals:
+    sheets = {reader.name: guess_reader(reader, name=name) for reader in open_reader(path)}
+    chosen = max(sheets, key=lambda sheet: _worth(sheets[sheet]), default=None)
+    guessed = sheets.pop(chosen) if chosen is not None else None
+    if guessed is None or not guessed.proposals:
         raise NoMappingError(
             f"Nothing in {path.name} looks like a field that Takt knows.",
             hint="It may be empty, no table, or a table without a header row. docs/mappings.md explains the YAML.",
@@ -34,9 +37,23 @@ def guess_file(settings: Settings, slug: str, path: Path, *, as_json: bool) -> N
         target = _unused(folder / f"{name}.yml.draft")
     target.write_text(guessed.yaml, encoding="utf-8")
     if as_json:
-        typer.echo(json.dumps(_as_json(guessed, target), ensure_ascii=False))
+        others = [
+            {"name": sheet, "record_type": other.record_type, "confidence": other.confidence}
+            for sheet, other in sheets.items()
+        ]
+        typer.echo(json.dumps(_as_json(guessed, target) | {"sheet": chosen, "others": others}, ensure_ascii=False))
     else:
+        if sheets:
+            typer.echo(f"Read: {chosen}. Every sheet was looked at; this mapping is not for:")
+        for sheet, other in sheets.items():
+            typer.echo(f"  {sheet}  (looks like {other.record_type}, {other.confidence:.0%} sure)")
         _show(guessed, path, target, slug)
+
+
+def _worth(guessed: Guess) -> tuple[bool, float]:
+    """Which sheet to propose for: records of what happened before lists of codes, then the surer one."""
+    dated = RECORD_TYPES[guessed.record_type].dated
+    return dated and guessed.confidence >= LEAST, guessed.confidence
 
 
 def _as_json(guessed: Guess, target: Path) -> dict[str, Any]:

@@ -191,6 +191,7 @@ def _load_lines(load: "LoadedSource") -> list[str]:
     ]
     if first := result.request.first_arrived_at:
         lines.append(f"  Read before on {first:%Y-%m-%d %H:%M} UTC; nothing of it counts as newer.")
+    lines += [f"  {note}" for note in load.notes]
     lines += [f"  {warning}" for warning in result.warnings[:_WARNINGS_SHOWN]]
     if len(result.warnings) > _WARNINGS_SHOWN:
         lines.append(f"  and {len(result.warnings) - _WARNINGS_SHOWN} more warnings, with the load in core.load.")

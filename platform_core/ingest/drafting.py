@@ -56,12 +56,12 @@ def draft_text(kind: RecordType, draft: Draft, unused: Iterable[str], name: str)
             f"    - {{field: {quoted(column)}, values: [{', '.join(map(quoted, words))}]}}"
             for column, words in draft.totals.items()
         ]
+    left = [quoted(column) for column in unused if column]
+    if left:
+        lines.append(f"ignored: [{', '.join(left)}]  # columns that are not used")
     lines.append("fields:")
     for target in kind.fields:
         if target in draft.lines:
             comment = " ".join(draft.comments.get(target, "").split())
             lines.append(f"  {target}: {draft.lines[target]}  # {comment}")
-    left = [column for column in unused if column]
-    if left:
-        lines.append("# Columns that are not used: " + " ".join(", ".join(left).split()))
     return "\n".join(lines) + "\n"

@@ -15,6 +15,7 @@ from platform_core.ingest.mapping.origins import rest_of
 from platform_core.ingest.mapping.schema import FieldSpec
 from platform_core.ingest.mapping.schema import Mapping as MappingFile
 from platform_core.ingest.mapping.values import to_text
+from platform_core.ingest.overlooked import foreign
 from platform_core.ingest.readers import TabularReader
 from platform_core.ingest.readers.headers import folded
 from platform_core.ingest.record_types import RECORD_TYPES, RecordType
@@ -23,6 +24,8 @@ from platform_core.ingest.synonyms import vocabulary
 SAMPLE_ROWS = 200
 LEAST = 0.5
 """Confidence below which a column is not proposed."""
+_LOSS = 0.25
+"""What a column counts against a record type that has no place for it, where another type is made of such columns."""
 
 _UNIT = re.compile(r"[(\[]\s*([^()\[\]]+?)\s*[)\]]\s*$")
 _UNITS = {
@@ -209,12 +212,14 @@ def _evidence(fit: float, column: _Column) -> str:
 
 
 def _fit(kind: RecordType, proposals: Sequence[Proposal], columns: Sequence[_Column]) -> float:
-    """How well a record type explains a table: its required fields, and the share of columns it can use."""
+    """How well a record type explains a table: by its required fields, the share of columns it uses, and its losses."""
     required = [name for name, wanted in kind.fields.items() if wanted.required]
     by_field = {proposal.field: proposal.confidence for proposal in proposals}
     covered = sum(by_field.get(name, 0.0) for name in required) / max(1, len(required))
     used = sum(proposal.confidence for proposal in proposals) / max(1, len(columns))
-    return covered + used
+    taken = {proposal.column for proposal in proposals}
+    lost = foreign(kind.name, [column.name for column in columns if column.name not in taken])
+    return covered + used - _LOSS * len(lost)
 
 
 def _finished(kind: RecordType, proposals: list[Proposal], columns: Sequence[_Column], name: str) -> Guess:

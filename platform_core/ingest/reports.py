@@ -12,12 +12,16 @@ from platform_core.ingest.errors import NothingUsableError
 
 @dataclass(frozen=True)
 class LoadedSource:
-    """A file, sheet or pull that was loaded; `left_out` rows were no records by the mapping's own word."""
+    """A file, sheet or pull that was loaded; `left_out` rows were no records by the mapping's own word.
+
+    `notes` say what choosing its mapping left out: columns, sheets.
+    """
 
     name: str
     mapping: str
     result: LoadResult
     left_out: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def is_useless(self) -> bool:
@@ -111,6 +115,7 @@ def as_json(report: IngestReport) -> dict[str, Any]:
                 "rows_read": load.result.outcomes.rows_read,
                 **asdict(load.result.outcomes),
                 "left_out": load.left_out,
+                "notes": list(load.notes),
                 "read_before": None if (first := load.result.request.first_arrived_at) is None else first.isoformat(),
                 "rejected_by_code": dict(load.result.rejected_by_code),
                 "dates": [day.isoformat() for day in load.result.dates],

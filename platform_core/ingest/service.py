@@ -74,7 +74,7 @@ class Ingest:
         if digest is not None:
             request = self._known_again(replace(request, file_digest=digest()))
         rows = mapped(reader, mapping, self.tenant)
-        return LoadedSource(source, mapping.name, self.land(request, rows), reader.left_out)
+        return LoadedSource(source, mapping.name, self.land(request, rows), reader.left_out, chosen.notes)
 
     def _known_again(self, request: LoadRequest) -> LoadRequest:
         with transaction(self.warehouse, read_only=True) as conn:

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import pytest
+from openpyxl import Workbook
+from openpyxl.worksheet.worksheet import Worksheet
 from typer.testing import CliRunner
 
 from platform_cli.main import app
 from platform_core.ingest.contracts import MappedRecord, SourceRow
 from platform_core.ingest.mapping import compile_mapping, load_mapping, reader_options
-from platform_core.ingest.mapping.catalogue import SHIPPED
+from platform_core.ingest.mapping.catalogue import SHIPPED, mapping_folder
 from platform_core.ingest.readers import FileOptions, open_reader
 from platform_core.ingest.records import Batch
 from platform_core.ingest.repeats import Repeats
@@ -108,3 +110,63 @@ def test_rows_of_one_key_are_found_far_apart_in_a_file() -> None:
         repeats.look(batch)
     assert repeats.count == 1
     assert "Such a key: a." in repeats.warnings()[0]
+
+
+SHEET = ["작업일", "설비라인", "제품 코드", "제품명", "근무", "생산량(EA)", "불량 수", "작업시간(h)"]
+
+
+def workbook(path: Path, *, master: bool = False) -> Path:
+    book = Workbook()
+    sheet = book.active
+    assert isinstance(sheet, Worksheet)
+    sheet.title = "실적"
+    sheet.append(SHEET)
+    sheet.append(["2026-03-09", "L1", "P1", "볼트", "주간", 100, 1, 7.5])
+    sheet.append(["2026-03-09", "L2", "P1", "볼트", "야간", 300, 0, 8])
+    if master:
+        codes = book.create_sheet("품목", 0)
+        codes.append(["품목코드", "품명", "규격", "단위"])
+        codes.append(["P1", "볼트", "M8", "EA"])
+    book.save(path)
+    return path
+
+
+def test_production_is_never_read_as_a_list_of_products(ingest: Ingest, tmp_path: Path) -> None:
+    (failed,) = ingest_files(ingest, [workbook(tmp_path / "march.xlsx")]).failed
+    assert failed.code == "ERR_INGEST_NO_MAPPING"
+    assert "closest is product_list_ko, which would ignore 생산량(EA), 불량 수, 작업시간(h)." in failed.message
+    assert "--guess` proposes one" in str(failed.hint)
+    named = ingest_files(ingest, [tmp_path / "march.xlsx"], mapping="product_list_ko")
+    assert named.failed == ()
+
+
+def test_a_guess_at_a_production_sheet_is_production_and_lands_by_itself(ingest: Ingest, tmp_path: Path) -> None:
+    path = workbook(tmp_path / "march.xlsx", master=True)
+    told = CliRunner().invoke(app, ["ingest", str(path), "--guess", "--tenant", ingest.tenant.slug])
+    assert "march.xlsx looks like work_order" in told.stdout, told.output
+    assert f"{path} [품목]  (looks like product" in told.stdout
+    report = ingest_files(ingest, [path])
+    assert [(one.mapping, one.result.outcomes.landed) for one in report.loads] == [("product_list_ko", 1), ("march", 2)]
+    assert sum(total for _, total in current(ingest.warehouse).values()) == 400
+
+
+def test_what_a_chosen_mapping_does_not_read_is_told(ingest: Ingest, tmp_path: Path) -> None:
+    path = workbook(tmp_path / "march.xlsx", master=True)
+    (load,) = ingest_files(ingest, [path]).loads
+    assert load.notes == (
+        f"{path} [실적] is not read: closest is product_list_ko, which would ignore 생산량(EA), 불량수, 작업시간(h).",
+    )
+    lines = write(tmp_path / "products.csv", "품목코드,품명,보관 온도\nP1,볼트,5\n")
+    told = CliRunner().invoke(app, ["ingest", str(lines), "--tenant", ingest.tenant.slug])
+    assert "Not read by product_list_ko: 보관 온도." in told.stdout
+
+
+def test_a_mapping_that_says_what_it_ignores_is_taken_by_itself(ingest: Ingest, tmp_path: Path) -> None:
+    path = write(tmp_path / "items.csv", "품목코드,품명,현재고\nP1,볼트,5\n")
+    assert [one.code for one in ingest_files(ingest, [path]).failed] == ["ERR_INGEST_NO_MAPPING"]
+    own = (SHIPPED / "product_list_ko.yml").read_text("utf-8").replace("fields:", "ignored: 현재고\nfields:")
+    folder = mapping_folder(ingest.settings, ingest.tenant.slug)
+    folder.mkdir(parents=True)
+    (folder / "product_list_ko.yml").write_text(own, encoding="utf-8")
+    (load,) = ingest_files(ingest, [path]).loads
+    assert (load.mapping, load.notes) == ("product_list_ko", ())

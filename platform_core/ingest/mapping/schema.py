@@ -148,6 +148,8 @@ class Mapping(Strict):
     business_date: Spec | None = None
     numbers: Numbers = Numbers()
     empty: Texts = NO_VALUE
+    ignored: Names = ()
+    """Columns that are left out on purpose: they neither speak against the mapping nor are told."""
     fields: dict[str, Spec]
 
     name: str = Field(default="", exclude=True)
