@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from platform_core.ingest.errors import NoInputError, NoMappingError
-from platform_core.ingest.mapping import Mapping, header_score, reader_options, source_fields
+from platform_core.ingest.mapping import Mapping, Usable, header_score, reader_options, source_fields
 from platform_core.ingest.overlooked import foreign, unread
 from platform_core.ingest.readers import FileOptions, TabularReader, open_reader
 from platform_core.ingest.readers.headers import folded
@@ -107,6 +107,17 @@ def choose(path: Path, mappings: Sequence[Mapping]) -> list[Chosen]:
             chosen.append(replace(one, notes=(*said, *notes)))
             notes = []
     return chosen
+
+
+def choose_usable(path: Path, usable: Usable) -> list[Chosen]:
+    """The same among the mappings that can be used; the error of a file that none fits names the broken ones."""
+    try:
+        return choose(path, usable.mappings)
+    except NoMappingError as error:
+        if not usable.broken:
+            raise
+        broken = ", ".join(file.name for file in usable.broken)
+        raise NoMappingError(f"{error.message} Not looked at, being broken: {broken}.", hint=error.hint) from error
 
 
 def _nothing_fits(path: Path, headers: Dict[str, list[str]], left: Dict[str, _Closest | None]) -> NoMappingError:

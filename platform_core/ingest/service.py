@@ -15,12 +15,12 @@ from uuid import UUID
 from dbt_like_sql.errors import TaktError
 from dbt_like_sql.project import Project
 from platform_core.crash_points import crash_point
-from platform_core.ingest.choosing import Chosen, InputFile, choose, input_files, opened
+from platform_core.ingest.choosing import Chosen, InputFile, choose_usable, input_files, opened
 from platform_core.ingest.contracts import LoadRequest, LoadResult, MappedRecord, Rejection, SourceRow
 from platform_core.ingest.errors import NoMappingError
 from platform_core.ingest.inbox import Handle, TakenFile
 from platform_core.ingest.landing import land
-from platform_core.ingest.mapping import Mapping, compile_mapping, find_mapping, list_mappings, load_mapping
+from platform_core.ingest.mapping import Mapping, Usable, compile_mapping, find_mapping, load_mapping, usable_mappings
 from platform_core.ingest.mapping.catalogue import SHIPPED
 from platform_core.ingest.readers import TabularReader, open_reader
 from platform_core.ingest.readers.delimited import DelimitedReader
@@ -125,33 +125,34 @@ def ingest_files(
     """Land files, folders, patterns and `-` (what `stdin` gives), master data before the records that need it.
 
     Each table gets the mapping named, else the one that fits its headers. A file that fails does not stop the others;
-    a file of a folder that no mapping fits is skipped. Raises NoInputError for a path that means nothing, MappingError
-    for a broken mapping, WarehouseError when the database fails.
+    a file of a folder that no mapping fits is skipped, and so is a broken mapping. Raises NoInputError for a path that
+    means nothing, MappingError when the mapping named is broken, WarehouseError when the database fails.
     """
     named = None if mapping is None else find_mapping(ingest.settings, ingest.tenant.slug, mapping)
-    candidates = [named] if named is not None else list_mappings(ingest.settings, ingest.tenant.slug)
+    usable = Usable((named,), {}) if named is not None else usable_mappings(ingest.settings, ingest.tenant.slug)
     files = input_files(path for path in paths if str(path) != "-")
     with _kept(stdin if any(str(path) == "-" for path in paths) else None) as kept:
         names: dict[Path, str] = {}
         if kept is not None:
             files.append(InputFile(kept, asked=True))
             names[kept] = STANDARD_INPUT
-        return _ingest_all(ingest, files, candidates, names, named)
+        return _ingest_all(ingest, files, usable, names, named)
 
 
 def _ingest_all(
     ingest: Ingest,
     files: Sequence[InputFile],
-    candidates: Sequence[Mapping],
+    usable: Usable,
     names: dict[Path, str],
     named: Mapping | None,
 ) -> IngestReport:
     record = Record(ingest.watcher)
+    _tell_broken(record, usable)
     chosen: list[tuple[str | None, Chosen]] = []
     for file in files:
         shown = names.get(file.path, str(file.path))
         try:
-            found = choose(file.path, candidates) if named is None else opened(file.path, named)
+            found = choose_usable(file.path, usable) if named is None else opened(file.path, named)
         except NoMappingError as error:
             record.end(FailedSource.of(shown, error) if file.asked else SkippedSource(shown, error.message))
         except TaktError as error:
@@ -167,6 +168,11 @@ def _ingest_all(
         except TaktError as error:
             record.end(FailedSource.of(name or one.reader.name, error))
     return record.report()
+
+
+def _tell_broken(record: Record, usable: Usable) -> None:
+    for path, error in usable.broken.items():
+        record.end(SkippedSource(str(path), f"Warning: this mapping is broken, so no file gets it. {error.message}"))
 
 
 @contextmanager
@@ -190,12 +196,14 @@ def ingest_file(
     Raises NoMappingError, ReaderError, MappingError, StrictLoadError for what is wrong with the file.
     """
     slug = ingest.tenant.slug
+    record = Record(ingest.watcher)
     if mapping is not None:
         found = opened(path, find_mapping(ingest.settings, slug, mapping))
     else:
-        found = choose(path, list_mappings(ingest.settings, slug))
+        usable = usable_mappings(ingest.settings, slug)
+        found = choose_usable(path, usable)
+        _tell_broken(record, usable)
     names = [one.reader.name.replace(str(path), str(original or path), 1) for one in found]
-    record = Record(ingest.watcher)
     for place, one in enumerate(found):
         record.end(ingest.later(place).load(one, name=names[place]))
     return record.report()
@@ -206,7 +214,8 @@ def inbox_handler(ingest: Ingest, *, clock: Callable[[], datetime]) -> Handle:
 
     The report of a file of which no row could be used has an `error`, as that of a file that could not be read.
     """
-    known = {mapping.name for mapping in list_mappings(ingest.settings, ingest.tenant.slug)}
+    usable = usable_mappings(ingest.settings, ingest.tenant.slug)
+    known = {mapping.name for mapping in usable.mappings} | {path.stem for path in usable.broken}
 
     def handle(taken: TakenFile) -> Mapping_[str, Any]:
         mapping = taken.folder if taken.folder in known else None

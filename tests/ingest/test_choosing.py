@@ -9,12 +9,14 @@ from typer.testing import CliRunner
 
 from platform_cli.main import app
 from platform_core.ingest.contracts import MappedRecord, SourceRow
-from platform_core.ingest.mapping import compile_mapping, load_mapping, reader_options
+from platform_core.ingest.errors import NoMappingError
+from platform_core.ingest.inbox import Inbox
+from platform_core.ingest.mapping import MappingError, compile_mapping, load_mapping, reader_options
 from platform_core.ingest.mapping.catalogue import SHIPPED, mapping_folder
 from platform_core.ingest.readers import FileOptions, open_reader
 from platform_core.ingest.records import Batch
 from platform_core.ingest.repeats import Repeats
-from platform_core.ingest.service import Ingest, ingest_files
+from platform_core.ingest.service import Ingest, inbox_handler, ingest_file, ingest_files
 from platform_core.settings import Settings
 from platform_core.tenants.contracts import Tenant
 from platform_core.warehouse.connection import Warehouse
@@ -170,3 +172,37 @@ def test_a_mapping_that_says_what_it_ignores_is_taken_by_itself(ingest: Ingest, 
     (folder / "product_list_ko.yml").write_text(own, encoding="utf-8")
     (load,) = ingest_files(ingest, [path]).loads
     assert (load.mapping, load.notes) == ("product_list_ko", ())
+
+
+def test_a_broken_mapping_is_named_and_stops_only_who_asks_for_it(ingest: Ingest, tmp_path: Path) -> None:
+    folder = mapping_folder(ingest.settings, ingest.tenant.slug)
+    folder.mkdir(parents=True)
+    (folder / "report.yml").write_text("record_type: work_order\nfeilds: {}\n", encoding="utf-8")
+    path = write(tmp_path / "orders.csv", ORDERS)
+    report = ingest_files(ingest, [path])
+    assert (report.outcomes, report.failed) == (counts(landed=3), ())
+    (skipped,) = report.skipped
+    assert skipped.name == str(folder / "report.yml")
+    assert "line 2" in skipped.reason
+    told = CliRunner().invoke(app, ["ingest", str(path), "--tenant", ingest.tenant.slug])
+    assert told.exit_code == 0
+    assert "report.yml: skipped. Warning: this mapping is broken" in told.stdout
+    with pytest.raises(MappingError, match=r"report\.yml"):
+        ingest_files(ingest, [path], mapping="report")
+    odd = write(tmp_path / "odd.csv", "what,ever\n1,2\n")
+    with pytest.raises(NoMappingError, match=r"being broken: report\.yml"):
+        ingest_file(ingest, odd)
+
+
+def test_an_inbox_takes_files_past_a_broken_mapping(ingest: Ingest, tmp_path: Path) -> None:
+    folder = mapping_folder(ingest.settings, ingest.tenant.slug)
+    folder.mkdir(parents=True)
+    (folder / "report.yml").write_text("nothing", encoding="utf-8")
+    for place in (tmp_path / "in", tmp_path / "in" / "report"):
+        place.mkdir()
+        write(place / "orders.csv", ORDERS)
+    with Inbox(tmp_path / "in", settle_seconds=0) as inbox:
+        ended = {one.original.parent.name: one for one in inbox.run_once(inbox_handler(ingest, clock=lambda: NOW))}
+    assert ended["in"].succeeded
+    assert "report.yml" in ended["in"].report["skipped"][0]["name"]
+    assert ended["report"].report["error"] == "ERR_INGEST_MAPPING"

@@ -1,6 +1,7 @@
 """Mappings: YAML files that say how a source's fields become the canonical payload of a record type."""
 
 from platform_core.ingest.mapping.catalogue import (
+    Usable,
     find_mapping,
     header_score,
     list_mappings,
@@ -8,6 +9,7 @@ from platform_core.ingest.mapping.catalogue import (
     parse_mapping,
     reader_options,
     source_fields,
+    usable_mappings,
 )
 from platform_core.ingest.mapping.compiling import MapRow, compile_mapping
 from platform_core.ingest.mapping.errors import MappingError, UnknownMappingError
@@ -19,6 +21,7 @@ __all__ = [
     "Mapping",
     "MappingError",
     "UnknownMappingError",
+    "Usable",
     "compile_mapping",
     "find_mapping",
     "header_score",
@@ -27,4 +30,5 @@ __all__ = [
     "parse_mapping",
     "reader_options",
     "source_fields",
+    "usable_mappings",
 ]

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as Dict
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -69,6 +71,26 @@ def find_mapping(settings: Settings, tenant: str, name: str) -> Mapping:
 def list_mappings(settings: Settings, tenant: str) -> list[Mapping]:
     """All mappings a tenant can use, by name; raises MappingError for a broken one."""
     return [load_mapping(path) for path in _paths(settings, tenant)]
+
+
+@dataclass(frozen=True)
+class Usable:
+    """The mappings a tenant can use, and the files among them that cannot be used, each with what is wrong with it."""
+
+    mappings: tuple[Mapping, ...]
+    broken: Dict[Path, MappingError]
+
+
+def usable_mappings(settings: Settings, tenant: str) -> Usable:
+    """All mappings a tenant can use; one that is broken stops none of the others."""
+    mappings: list[Mapping] = []
+    broken: dict[Path, MappingError] = {}
+    for path in _paths(settings, tenant):
+        try:
+            mappings.append(load_mapping(path))
+        except MappingError as error:
+            broken[path] = error
+    return Usable(tuple(mappings), broken)
 
 
 def _paths(settings: Settings, tenant: str) -> list[Path]:
