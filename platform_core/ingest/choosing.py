@@ -132,7 +132,9 @@ def _nothing_fits(path: Path, headers: Dict[str, list[str]], left: Dict[str, _Cl
             hint=f"{guess}; `--mapping {near.mapping.name}` takes it all the same, and so does a mapping of your own "
             "that names these columns under `ignored`.",
         )
-    columns = ", ".join(name for names in headers.values() for name in names[:12]) or "none"
+    columns = ", ".join(name for names in headers.values() for name in names[:12])
+    if not columns:
+        return NoMappingError(f"{path} is empty: it has no row with a text in it.", hint="Was it written to the end?")
     return NoMappingError(f"No mapping fits {path}; its columns are: {columns}.", hint=f"{guess}; --mapping names one.")
 
 

@@ -13,7 +13,7 @@ from platform_core.ingest.errors import NoMappingError
 from platform_core.ingest.inbox import Inbox
 from platform_core.ingest.mapping import MappingError, compile_mapping, load_mapping, reader_options
 from platform_core.ingest.mapping.catalogue import SHIPPED, mapping_folder
-from platform_core.ingest.readers import FileOptions, open_reader
+from platform_core.ingest.readers import FileOptions, UnreadableFileError, open_reader
 from platform_core.ingest.records import Batch
 from platform_core.ingest.repeats import Repeats
 from platform_core.ingest.service import Ingest, inbox_handler, ingest_file, ingest_files
@@ -206,3 +206,24 @@ def test_an_inbox_takes_files_past_a_broken_mapping(ingest: Ingest, tmp_path: Pa
     assert ended["in"].succeeded
     assert "report.yml" in ended["in"].report["skipped"][0]["name"]
     assert ended["report"].report["error"] == "ERR_INGEST_MAPPING"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("empty.csv", b"", "is empty"),
+        ("blank.csv", b"\xef\xbb\xbf \r\n\r\n", "is empty"),
+        ("empty.xlsx", b"", "is empty"),
+        ("report.xlsx", b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n", "is a PDF, not an Excel file"),
+        ("report.csv", b"\x89PNG\r\n\x1a\n\0\0", r"is a picture \(PNG\), not a table"),
+    ],
+)
+def test_a_file_without_a_table_is_told_as_what_it_is(
+    ingest: Ingest, tmp_path: Path, name: str, content: bytes, said: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises((UnreadableFileError, NoMappingError), match=said):
+        ingest_file(ingest, path)
+    told = CliRunner().invoke(app, ["ingest", str(path), "--guess", "--tenant", ingest.tenant.slug])
+    assert told.exit_code == 1

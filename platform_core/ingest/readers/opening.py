@@ -13,6 +13,18 @@ from platform_core.ingest.readers.text import ByteSource, open_text
 
 Format = Literal["csv", "json_lines", "json", "excel"]
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+NO_TABLES = {
+    b"%PDF": "a PDF",
+    b"\x89PNG": "a picture (PNG)",
+    b"\xff\xd8\xff": "a picture (JPEG)",
+    b"GIF8": "a picture (GIF)",
+    b"\x1f\x8b\x08": "a compressed file (gzip)",
+    b"7z\xbc\xaf": "a compressed file (7z)",
+    b"Rar!": "a compressed file (RAR)",
+    b"{\\rtf": "a document (RTF)",
+}
+"""First bytes of what people send by the name of a table."""
+_WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 _LOOK_AT_LINES = 50
 _LINE_LIMIT = 1 << 20
 
@@ -73,6 +85,8 @@ def _byte_source(source: Path | str | BinaryIO, name: str) -> ByteSource:
 
 
 def _open_file(source: ByteSource, options: FileOptions) -> list[TabularReader]:
+    if options.format == "auto":
+        _refuse_no_table(source)
     kind = file_format(source, options)
     if kind == "excel":
         from platform_core.ingest.readers.excel import open_workbook
@@ -83,6 +97,25 @@ def _open_file(source: ByteSource, options: FileOptions) -> list[TabularReader]:
     if kind == "json":
         return [JsonReader(source, options)]
     return [DelimitedReader(source, options)]
+
+
+def _refuse_no_table(source: ByteSource) -> None:
+    """Raise UnreadableFileError for what by its first bytes is no table, and for a workbook without a byte.
+
+    An empty file of text is a table without rows.
+    """
+    with source.open() as stream:
+        head = stream.read(8)
+    is_workbook = source.name.lower().endswith(_WORKBOOKS)
+    if is_workbook and not head:
+        raise UnreadableFileError(f"{source.name} is empty: it has no byte.", hint="Was it written to the end?")
+    wanted = "an Excel file" if is_workbook else "a table"
+    for begin, kind in NO_TABLES.items():
+        if head.startswith(begin):
+            raise UnreadableFileError(
+                f"{source.name} is {kind}, not {wanted}, whatever its name says.",
+                hint="Export the table itself, as CSV or Excel.",
+            )
 
 
 def file_format(source: ByteSource, options: FileOptions) -> Format:
