@@ -32,6 +32,15 @@ hypothesis.settings.load_profile("takt")
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
 
 
+LONG = ("readme/test_readme.py", "platform_assets/test_up.py", "end_to_end/test_properties.py", "install/test_wheel.py")
+"""Files that take a minute and more: begun last, one of them would keep a single process busy at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long files first, everything else in its order."""
+    items.sort(key=lambda item: not item.path.as_posix().endswith(LONG))
+
+
 @dataclass(frozen=True)
 class Server:
     """The run's embedded server, and the database that each test's own is copied from."""

@@ -36,7 +36,7 @@ KEYS: Mapping[str, Sequence[str]] = {
     "takt_inventory": ["product_code", "location", "snapshot_date"],
 }
 PLANTS_AT_ONCE = 3
-EXAMPLES = 4
+EXAMPLES = 2
 BUILDS = 12
 """Stock is read 30 days back: a late one makes later dates dirty, and these again later ones."""
 numbers = count()
