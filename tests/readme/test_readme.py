@@ -86,7 +86,7 @@ def _says(*parts: str) -> Callable[[str], bool]:
 SHOWN: dict[str, list[Callable[[str], object]]] = {
     "make demo": [_says("OEE of", "mes work_order")],
     "takt status --tenant alpha --json": [lambda shown: json.loads(shown)["models"]],
-    "takt status --tenant myplant": [_says("Warnings, ", "ideal_cycle_time", "L01")],
+    "takt status --tenant myplant": [_says("Warnings, ", "ideal_cycle_time_is_known", "P003")],
     "takt doctor": [_says("Nothing is broken.", "embedded"), _says("Nothing is broken.", "existing")],
     "takt trace": [_says("<- core.erp_mes_data", " line ")],
     'takt psql --tenant alpha --role api -- -c "select date, line_code, round(oee': [_has_values("oee")],
