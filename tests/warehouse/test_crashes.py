@@ -41,7 +41,10 @@ BUILDS = {
     "exchange": (f"exchange.before_commit@{FACT}", f"exchange.after_commit@{FACT}"),
     "beside": (f"beside.before_commit@{FACT}", f"beside.after_commit@{FACT}"),
 }
-CONNECTED = "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> %s"
+CONNECTED = """
+select pg_terminate_backend(pid) from pg_stat_activity
+where datname = current_database() and backend_type = 'client backend' and pid <> %s
+"""
 
 
 def records(factory: SmallFactory) -> None:
