@@ -33,7 +33,7 @@ down: $(INSTALLED) ## Stop what was left running
 	@$(BIN)/takt down
 
 test: $(INSTALLED) ## All tests, on a real database
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 chaos: $(INSTALLED) ## The long proofs: kills at random moments, very large days
 	@$(BIN)/python -m pytest -m chaos --timeout 3600
